@@ -1,0 +1,200 @@
+package mapping
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/ext"
+)
+
+const (
+	// costLimit bounds one run of one expression. Ordinary expressions cost less than a hundred.
+	costLimit = 20_000
+	// memoryLimit bounds what one run can hold, in CEL's own units.
+	memoryLimit = 1 << 20
+	// maxExpression bounds the length of an expression in characters.
+	maxExpression = 4096
+)
+
+// celEnvs are the two environments: for entries about a line, and for entries about the whole order.
+type celEnvs struct {
+	line, order *cel.Env
+}
+
+// newEnvs declares the records. CEL itself has no clock, no random numbers and no way out, and none is added.
+func newEnvs(f fields) (celEnvs, error) {
+	registry, err := types.NewRegistry()
+	if err != nil {
+		return celEnvs{}, err
+	}
+	provider := &celProvider{Provider: registry, objects: map[string]map[string]*cel.Type{}}
+	if len(f.accountPath) == 1 {
+		provider.objects[orderTypeName] = map[string]*cel.Type{f.accountPath[0]: cel.ObjectType(accountTypeName)}
+	}
+	order, err := cel.NewEnv(
+		cel.CustomTypeProvider(provider),
+		cel.CustomTypeAdapter(celAdapter{registry}),
+		cel.Variable(rootOrder, cel.ObjectType(orderTypeName)),
+		cel.Variable(rootAccount, cel.ObjectType(accountTypeName)),
+		cel.CrossTypeNumericComparisons(true),
+		cel.ParserExpressionSizeLimit(maxExpression),
+		cel.ParserRecursionLimit(100),
+		ext.Strings(),
+	)
+	if err != nil {
+		return celEnvs{}, err
+	}
+	line, err := order.Extend(
+		cel.Variable(rootItem, cel.ObjectType(itemTypeName)),
+		cel.Variable(rootProduct, cel.ObjectType(productTypeName)),
+	)
+	return celEnvs{line: line, order: order}, err
+}
+
+// expression is a compiled CEL expression.
+type expression struct {
+	program cel.Program
+	output  *cel.Type
+	refs    []fieldPath
+	where   string // position and path, for errors at run time
+}
+
+// ResolveName implements cel.Activation.
+func (s *scope) ResolveName(name string) (any, bool) {
+	switch name {
+	case rootOrder:
+		return s.order, true
+	case rootItem:
+		return s.item, true
+	case rootProduct:
+		return s.product, true
+	case rootAccount:
+		return s.account, true
+	}
+	return nil, false
+}
+
+// Parent implements cel.Activation.
+func (s *scope) Parent() cel.Activation { return nil }
+
+// run evaluates the expression. null is nil.
+func (e *expression) run(s *scope) (any, error) {
+	out, _, err := e.program.Eval(s)
+	if err != nil {
+		return nil, miss(MappingInvalid, "", "The expression at %s fails: %s.", e.where, celMessage(err.Error()))
+	}
+	v, ok := goValue(out)
+	if !ok {
+		return nil, miss(MappingInvalid, "", "The expression at %s gives %s, and a single value is needed.", e.where, typeWords(out.Type().TypeName()))
+	}
+	return v, nil
+}
+
+func goValue(v ref.Val) (any, bool) {
+	switch t := v.(type) {
+	case types.Null:
+		return nil, true
+	case types.Bool:
+		return bool(t), true
+	case types.Int:
+		return int64(t), true
+	case types.Uint:
+		return uint64(t), true
+	case types.Double:
+		return float64(t), true
+	case types.String:
+		return string(t), true
+	}
+	return nil, false
+}
+
+// celProblem is one complaint about an expression. Line counts from 1, column from 0.
+type celProblem struct {
+	line, column  int
+	message, hint string
+}
+
+// compileCEL parses and type-checks an expression and finds the fields it looks at.
+func compileCEL(env *cel.Env, src string, want target) (*expression, []celProblem) {
+	checked, issues := env.Compile(src)
+	if issues.Err() != nil {
+		var ps []celProblem
+		for _, e := range issues.Errors() {
+			p := celProblem{e.Location.Line(), e.Location.Column(), celMessage(e.Message), celHint(e.Message)}
+			if p.line < 1 {
+				p.line, p.column = 1, 0
+			}
+			ps = append(ps, p)
+		}
+		return nil, ps
+	}
+	out := checked.OutputType()
+	if !want.accepts(out) {
+		return nil, []celProblem{{1, 0, fmt.Sprintf("the expression gives %s, and %s is needed", typeWords(out.String()), want.name), want.hint}}
+	}
+	refs, err := fieldRefs(checked.NativeRep())
+	if err != nil {
+		return nil, []celProblem{{1, 0, err.Error(), "write the field in full where it is used, as in order.Parent__r.Name"}}
+	}
+	program, err := env.Program(checked, cel.CostLimit(costLimit), cel.MemoryLimit(memoryLimit), cel.EvalOptions(cel.OptOptimize))
+	if err != nil {
+		return nil, []celProblem{{1, 0, celMessage(err.Error()), "correct the constant in the expression"}}
+	}
+	return &expression{program: program, output: out, refs: refs}, nil
+}
+
+var rootOfType = map[string]string{
+	orderTypeName: rootOrder, itemTypeName: rootItem, productTypeName: rootProduct, accountTypeName: rootAccount,
+}
+
+// fieldRefs finds the fields of Salesforce records that a checked expression selects, also inside macros.
+func fieldRefs(a *ast.AST) ([]fieldPath, error) {
+	var refs []fieldPath
+	selects := ast.MatchDescendants(ast.NavigateAST(a), ast.KindMatcher(ast.SelectKind))
+	for _, e := range selects {
+		if parent, ok := e.Parent(); ok && parent.Kind() == ast.SelectKind {
+			continue // the outermost select has the whole path
+		}
+		path, err := selectPath(a, e)
+		if err != nil {
+			return nil, err
+		}
+		if path != nil {
+			refs = append(refs, *path)
+		}
+	}
+	return refs, nil
+}
+
+func selectPath(a *ast.AST, e ast.Expr) (*fieldPath, error) {
+	if holdsRecord(a.GetType(e.ID())) && !e.AsSelect().IsTestOnly() {
+		return nil, nil // a relationship as a whole is no field; what is read from it is selected elsewhere
+	}
+	var names []string
+	base := e
+	for base.Kind() == ast.SelectKind {
+		names = append([]string{base.AsSelect().FieldName()}, names...)
+		base = base.AsSelect().Operand()
+	}
+	t := a.GetType(base.ID())
+	if root, ok := rootOfType[t.TypeName()]; ok {
+		return &fieldPath{root, names}, nil
+	}
+	if t.TypeName() == relatedTypeName {
+		return nil, errors.New("the expression reads " + strings.Join(names, ".") + " of a record that it did not name")
+	}
+	return nil, nil
+}
+
+func holdsRecord(t *cel.Type) bool {
+	if t.Kind() == types.ListKind && len(t.Parameters()) == 1 {
+		t = t.Parameters()[0]
+	}
+	_, ok := standardFields[t.TypeName()]
+	return ok
+}

@@ -1,0 +1,153 @@
+package mapping
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+)
+
+// CEL types of the four records. A relationship without a type of its own is a recordType: its fields are dyn.
+const (
+	orderTypeName   = "salesforce.Order"
+	itemTypeName    = "salesforce.OrderItem"
+	productTypeName = "salesforce.Product2"
+	accountTypeName = "salesforce.Account"
+	relatedTypeName = "salesforce.Record"
+)
+
+var (
+	textType   = cel.NullableType(cel.StringType)
+	numberType = cel.NullableType(cel.DoubleType)
+	yesNoType  = cel.NullableType(cel.BoolType)
+)
+
+// standardFields are the fields whose type is the same in every org. Every other field is dyn.
+var standardFields = map[string]map[string]*cel.Type{
+	orderTypeName: {
+		"Id": textType, "OrderNumber": textType, "Name": textType, "Status": textType, "StatusCode": textType, "Type": textType,
+		"AccountId": textType, "ContractId": textType, "OwnerId": textType, "Pricebook2Id": textType, "Description": textType,
+		"EffectiveDate": textType, "EndDate": textType, "ActivatedDate": textType, "CreatedDate": textType, "LastModifiedDate": textType,
+		"PoNumber": textType, "PoDate": textType, "CurrencyIsoCode": textType, "TotalAmount": numberType,
+		"BillingStreet": textType, "BillingCity": textType, "BillingState": textType, "BillingPostalCode": textType, "BillingCountry": textType,
+		"ShippingStreet": textType, "ShippingCity": textType, "ShippingState": textType, "ShippingPostalCode": textType, "ShippingCountry": textType,
+		"Account": cel.ObjectType(accountTypeName), "OrderItems": cel.ListType(cel.ObjectType(itemTypeName)),
+	},
+	itemTypeName: {
+		"Id": textType, "OrderItemNumber": textType, "OrderId": textType, "PricebookEntryId": textType, "Product2Id": textType,
+		"Quantity": numberType, "UnitPrice": numberType, "ListPrice": numberType, "TotalPrice": numberType,
+		"ServiceDate": textType, "EndDate": textType, "Description": textType, "CurrencyIsoCode": textType,
+		"Product2": cel.ObjectType(productTypeName), "PricebookEntry": cel.ObjectType(relatedTypeName),
+	},
+	productTypeName: {
+		"Id": textType, "Name": textType, "ProductCode": textType, "StockKeepingUnit": textType, "Family": textType,
+		"Description": textType, "IsActive": yesNoType, "QuantityUnitOfMeasure": textType, "CurrencyIsoCode": textType,
+	},
+	accountTypeName: {
+		"Id": textType, "Name": textType, "AccountNumber": textType, "Type": textType, "Industry": textType, "OwnerId": textType,
+		"Phone": textType, "BillingCountry": textType, "BillingCity": textType, "ShippingCountry": textType, "CurrencyIsoCode": textType,
+	},
+	relatedTypeName: {},
+}
+
+// celProvider gives CEL the types of the records and reads their fields; a field that is missing is null.
+type celProvider struct {
+	types.Provider
+	// objects are fields that hold another record, by type and field.
+	objects map[string]map[string]*cel.Type
+}
+
+// FindStructType implements types.Provider.
+func (p *celProvider) FindStructType(name string) (*types.Type, bool) {
+	if _, ok := standardFields[name]; ok {
+		return types.NewTypeTypeWithParam(types.NewObjectType(name)), true
+	}
+	return p.Provider.FindStructType(name)
+}
+
+// FindStructFieldNames implements types.Provider.
+func (p *celProvider) FindStructFieldNames(name string) ([]string, bool) {
+	if _, ok := standardFields[name]; ok {
+		return nil, true
+	}
+	return p.Provider.FindStructFieldNames(name)
+}
+
+// FindStructFieldType implements types.Provider.
+func (p *celProvider) FindStructFieldType(name, field string) (*types.FieldType, bool) {
+	fields, ok := standardFields[name]
+	if !ok {
+		return p.Provider.FindStructFieldType(name, field)
+	}
+	t, ok := p.objects[name][field]
+	if !ok {
+		t, ok = fields[field]
+	}
+	switch {
+	case ok:
+	case strings.HasSuffix(field, "__r"):
+		t = cel.ObjectType(relatedTypeName)
+	default:
+		t = cel.DynType
+	}
+	return &types.FieldType{
+		Type:    t,
+		IsSet:   func(target any) bool { return asRecord(target)[field] != nil },
+		GetFrom: func(target any) (any, error) { return celValue(asRecord(target)[field]), nil },
+	}, true
+}
+
+// celValue prepares a value of Salesforce for CEL, where every number of Salesforce is a double.
+func celValue(v any) any {
+	switch t := v.(type) {
+	case nil, string, bool, float64, map[string]any, []map[string]any:
+		return v
+	case json.Number:
+		f, err := t.Float64()
+		if err != nil {
+			return t.String()
+		}
+		return f
+	case int:
+		return float64(t)
+	case int64:
+		return float64(t)
+	}
+	if r := asRecord(v); r != nil {
+		return celRecord(r)
+	}
+	if reflect.ValueOf(v).Kind() == reflect.Slice {
+		if l := asRecords(v); l != nil {
+			return l
+		}
+	}
+	return v
+}
+
+// celRecord unwraps a query result with children to the children.
+func celRecord(r map[string]any) any {
+	if list, ok := r["records"]; ok {
+		return asRecords(list)
+	}
+	return r
+}
+
+// celAdapter converts values that CEL meets inside records without a type.
+type celAdapter struct{ types.Adapter }
+
+// NativeToValue implements types.Adapter.
+func (a celAdapter) NativeToValue(v any) ref.Val {
+	switch t := celValue(v).(type) {
+	case map[string]any:
+		return types.NewStringInterfaceMap(a, t)
+	case []map[string]any:
+		return types.NewDynamicList(a, t)
+	case []any:
+		return types.NewDynamicList(a, t)
+	default:
+		return a.Adapter.NativeToValue(t)
+	}
+}

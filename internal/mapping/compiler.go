@@ -1,0 +1,198 @@
+package mapping
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/orderbridge/orderbridge/internal/mapping/file"
+)
+
+// compiler turns a document into a Mapping and gathers what is wrong with it.
+type compiler struct {
+	doc      *file.Document
+	fields   fields
+	envs     celEnvs
+	cycles   map[string]string
+	problems Problems
+	// broken are the places where the reader already found something: nothing more is said about them.
+	broken []string
+	// refs are the fields that any entry looks at.
+	refs []fieldPath
+}
+
+func (c *compiler) problem(path, message, hint string) {
+	c.problemAt(c.doc.At(path), path, message, hint)
+}
+
+func (c *compiler) problemAt(at file.Position, path, message, hint string) {
+	for _, b := range c.broken {
+		if path == b {
+			return
+		}
+	}
+	c.problems = append(c.problems, Problem{Line: at.Line, Column: at.Column, Path: path, Kind: file.Meaning, Message: message, Hint: hint})
+}
+
+// compileValue compiles an entry. perLine says whether item and product are in scope.
+func compileValue[T any](c *compiler, v file.Value, path string, t target, perLine bool, convert func(any) (T, error)) value[T] {
+	out := value[T]{convert: convert}
+	seen := map[string]string{}
+	for i, s := range v.Sources {
+		at := path
+		if len(v.Sources) > 1 || c.doc.Has(fmt.Sprintf("%s[0]", path)) {
+			at = fmt.Sprintf("%s[%d]", path, i)
+		}
+		if n := len(out.sources); n > 0 && out.sources[n-1].constant != nil {
+			c.problem(at, "this source is never reached: the constant before it always gives a value", "move the constant to the end")
+			break
+		}
+		if key := sourceKey(s); key != "" {
+			if first, ok := seen[key]; ok {
+				c.problem(at, "this source repeats "+first, "delete one of them")
+			}
+			seen[key] = at
+		}
+		if src, ok := compileSource(c, s, at, t, perLine, convert); ok {
+			out.sources = append(out.sources, src)
+		}
+	}
+	return out
+}
+
+func sourceKey(s file.Source) string {
+	if s.Table != nil || s.Constant != nil {
+		return ""
+	}
+	return strings.Join([]string{s.Field, s.Pattern, s.Template, s.CEL}, "\x00")
+}
+
+func compileSource[T any](c *compiler, s file.Source, path string, t target, perLine bool, convert func(any) (T, error)) (source, bool) {
+	src := source{required: s.Required}
+	switch {
+	case s.Constant != nil:
+		v, err := convert(s.Constant.Value)
+		if err != nil {
+			c.problem(path, err.Error(), t.hint)
+			return src, false
+		}
+		src.constant = v
+	case s.CEL != "":
+		src.expr = c.expression(path+".cel", s.CEL, t, perLine)
+		return src, src.expr != nil
+	case s.Template != "":
+		src.template = c.template(path+".template", s.Template, perLine)
+		return src, src.template != nil
+	case s.Field != "":
+		return compileField(c, s, path, t, perLine, convert)
+	default:
+		return src, false // the reader has complained
+	}
+	return src, true
+}
+
+func compileField[T any](c *compiler, s file.Source, path string, t target, perLine bool, convert func(any) (T, error)) (source, bool) {
+	src := source{required: s.Required}
+	ok := true
+	if field, found := c.field(path+".field", s.Field, perLine); found {
+		src.field = &field
+	} else {
+		ok = false
+	}
+	if s.Pattern != "" {
+		if src.pattern = c.pattern(path+".pattern", s.Pattern); src.pattern == nil {
+			ok = false
+		}
+	}
+	if s.Table != nil {
+		src.table = map[string]any{}
+		for _, e := range s.Table.Entries {
+			v, err := convert(e.Value.Value)
+			if err != nil {
+				c.problem(file.Join(path+".table", e.Key), err.Error(), t.hint)
+				continue
+			}
+			src.table[strings.TrimSpace(e.Key)] = v
+		}
+	}
+	return src, ok
+}
+
+// field compiles a field and notes that it must be read from Salesforce.
+func (c *compiler) field(path, s string, perLine bool) (fieldPath, bool) {
+	f, err := parsePath(s, perLine)
+	if err != nil {
+		c.problem(path, err.message, err.hint)
+		return fieldPath{}, false
+	}
+	c.refs = append(c.refs, f)
+	return f, true
+}
+
+func (c *compiler) pattern(path, s string) *regexp.Regexp {
+	re, err := regexp.Compile(s)
+	if err != nil {
+		_, why, _ := strings.Cut(err.Error(), "error parsing regexp: ")
+		c.problem(path, "this is not a regular expression: "+why, "use RE2 syntax; write it in single quotes, so that backslashes stay")
+		return nil
+	}
+	if re.NumSubexp() != 1 {
+		c.problem(path, fmt.Sprintf("the pattern has %d groups", re.NumSubexp()), `put parentheses around the one part to take, as in ^#(\d+); write other groups as (?:…)`)
+		return nil
+	}
+	return re
+}
+
+// template compiles text with fields in braces.
+func (c *compiler) template(path, s string, perLine bool) []segment {
+	var segments []segment
+	rest, ok := s, true
+	for _, m := range templateField.FindAllStringSubmatchIndex(s, -1) {
+		before := s[len(s)-len(rest) : m[0]]
+		ok = c.plainText(path, before) && ok
+		if before != "" {
+			segments = append(segments, segment{text: before})
+		}
+		if f, found := c.field(path, s[m[2]:m[3]], perLine); found {
+			segments = append(segments, segment{field: &f})
+		} else {
+			ok = false
+		}
+		rest = s[m[1]:]
+	}
+	ok = c.plainText(path, rest) && ok
+	if rest != "" {
+		segments = append(segments, segment{text: rest})
+	}
+	if !ok {
+		return nil
+	}
+	return segments
+}
+
+func (c *compiler) plainText(path, s string) bool {
+	if strings.ContainsAny(s, "{}") {
+		c.problem(path, "a brace in the template has no partner", "write fields as {order.OrderNumber}")
+		return false
+	}
+	return true
+}
+
+// expression compiles CEL and notes the fields that it reads.
+func (c *compiler) expression(path, src string, t target, perLine bool) *expression {
+	env := c.envs.order
+	if perLine {
+		env = c.envs.line
+	}
+	e, complaints := compileCEL(env, src, t)
+	for _, p := range complaints {
+		c.problemAt(c.doc.Within(path, p.line, p.column), path, p.message, p.hint)
+	}
+	if e == nil {
+		return nil
+	}
+	at := c.doc.At(path)
+	e.where = fmt.Sprintf("%d:%d (%s)", at.Line, at.Column, path)
+	c.refs = append(c.refs, e.refs...)
+	return e
+}
