@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"time"
 )
 
@@ -70,6 +71,15 @@ func (c *Client) send(ctx context.Context, action string, body []byte, notAfter 
 	}
 	once := newOnceBody(body, notAfter)
 	req.Body = once
+	// net/http sends the header before it asks for the body, so a late request
+	// loses its connection, which is its own, as soon as it gets it.
+	req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(got httptrace.GotConnInfo) {
+			if !once.ready() {
+				_ = got.Conn.Close()
+			}
+		},
+	}))
 	resp, err := c.mutating.RoundTrip(req)
 	if err != nil {
 		return nil, c.transportError(ctx, action, err, once)

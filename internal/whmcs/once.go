@@ -18,6 +18,9 @@ var (
 // It can be read once, never rewound; it refuses to start after notAfter; and
 // once sealed it hands out nothing more. Sealing matters because net/http may
 // return from a cancelled call while its writer has yet to begin.
+//
+// The deadline is checked twice: in ready, before net/http sends the header, so
+// that normally not even a connection is wasted, and when reading begins.
 type onceBody struct {
 	notAfter time.Time
 	now      func() time.Time
@@ -41,10 +44,7 @@ func (b *onceBody) Read(p []byte) (int, error) {
 		return 0, errSealed
 	}
 	if !b.started {
-		// Round strips the monotonic reading, which stands still while the
-		// machine sleeps.
-		if !b.notAfter.IsZero() && b.now().Round(0).After(b.notAfter) {
-			b.late = true
+		if !b.inTime() {
 			return 0, errNotAfter
 		}
 		// From here on it is sent to its end, late or not: PHP might act on
@@ -57,6 +57,20 @@ func (b *onceBody) Read(p []byte) (int, error) {
 	n := copy(p, b.rest)
 	b.rest = b.rest[n:]
 	return n, nil
+}
+
+// ready reports whether the request may still leave.
+func (b *onceBody) ready() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.inTime()
+}
+
+// inTime checks the deadline; a body that was late once stays late. Round strips
+// the monotonic reading, which stands still while the machine sleeps.
+func (b *onceBody) inTime() bool {
+	b.late = b.late || !b.notAfter.IsZero() && b.now().Round(0).After(b.notAfter)
+	return !b.late
 }
 
 // Close ends the reading for good.

@@ -52,6 +52,10 @@ func (c *Client) kindOf(ctx context.Context, err error) (code Code, detail strin
 	}
 	op, isOp := errors.AsType[*net.OpError](err)
 	before = isOp && (op.Op == "dial" || op.Op == "proxyconnect")
+	if isOp && (op.Op == "remote error" || op.Op == "local error") {
+		// An alert may also end a connection that is in use: it proves nothing.
+		return TLSFailed, "the TLS connection to " + c.host + " was refused", false
+	}
 	timeout, isNet := errors.AsType[net.Error](err)
 	switch {
 	case isNet && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded), ctx.Err() != nil:
@@ -85,11 +89,6 @@ func (c *Client) tlsKind(err error) (Code, string, bool) {
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return TLSFailed, c.host + " does not speak TLS: check the port in the URL", true
-	}
-	// An alert may also end a connection that is already in use, so it proves
-	// nothing by itself.
-	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "remote error" || op.Op == "local error") {
-		return TLSFailed, "the TLS connection to " + c.host + " was refused", false
 	}
 	return "", "", false
 }
