@@ -1,6 +1,7 @@
 package whmcs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
@@ -161,6 +162,9 @@ func unhealthy(err error) bool {
 // unrelated reports whether err says nothing about WHMCS at all: the caller
 // gave up, or the request never left.
 func unrelated(err error) bool {
+	if errors.Is(err, context.Canceled) {
+		return true
+	}
 	e, ok := errors.AsType[*Error](err)
 	return ok && (e.Class == NotSent || e.Code == Canceled || e.Code == InvalidRequest)
 }
