@@ -27,6 +27,7 @@ SEED     ?= 1
 FUZZTIME ?= 30s
 export ORDERS KILLS SEED
 
+GOLANGCI_LINT := $(ROOT)/$(TOOLS)/golangci-lint run --config $(ROOT)/.golangci.yml
 GO_TEST  := go test -p $(PARALLEL)
 MODULES  := . hack/devcluster hack/tools
 PROTOS   := $(shell find internal -name '*.proto')
@@ -96,8 +97,9 @@ verify: $(addprefix $(TOOLS)/,controller-gen protocompile protoc-gen-go protoc-g
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Run the linters of .golangci.yml on all modules.
-	@for module in $(MODULES); do echo "lint: $$module"; \
-		(cd $$module && $(ROOT)/$(TOOLS)/golangci-lint run --config $(ROOT)/.golangci.yml ./...); done
+	$(GOLANGCI_LINT) ./...
+	cd hack/tools && $(GOLANGCI_LINT) ./...
+	cd hack/devcluster && $(GOLANGCI_LINT) ./supervisor/...
 
 .PHONY: vulncheck
 vulncheck: $(TOOLS)/govulncheck ## Look for known vulnerabilities that the code reaches; GOVULNDB names another database.

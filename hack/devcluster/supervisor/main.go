@@ -80,7 +80,8 @@ func parse(args []string, stderr io.Writer) (Options, error) {
 		fmt.Fprintf(stderr, "devcluster: %v\n", err)
 		return o, err
 	}
-	return o, o.absolute()
+	err := o.absolute()
+	return o, err
 }
 
 func (o *Options) validate(rest []string) error {

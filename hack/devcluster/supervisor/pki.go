@@ -107,7 +107,8 @@ func ensure(dir, name string, template *x509.Certificate, issuer *keyPair, now t
 	case err != nil && !errors.Is(err, os.ErrNotExist):
 		return pair, fmt.Errorf("%w: delete %s to have new certificates made", err, dir)
 	}
-	return pair, pair.make(template, issuer)
+	err = pair.make(template, issuer)
+	return pair, err
 }
 
 func (p *keyPair) load() error {

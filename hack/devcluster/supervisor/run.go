@@ -113,7 +113,7 @@ func (c *cluster) bringUp(ctx context.Context, child *process, ready func(contex
 		case <-ctx.Done():
 			return nil
 		case <-child.done:
-			return c.death(child)
+			return death(child)
 		case <-deadline:
 			return fmt.Errorf("%s is not ready after %s: %w; %s", child.name, c.options.ReadyTimeout, last, child.tail())
 		case <-poll.C:
@@ -149,7 +149,7 @@ func (c *cluster) keepOne(ctx context.Context, child *process) error {
 		case <-child.done:
 		}
 		if !c.options.Restart {
-			return c.death(child)
+			return death(child)
 		}
 		pause := backoff.next(child.lived())
 		fmt.Fprintf(c.log, "devcluster: %s ended by itself (%s), starting it again in %s\n", child.name, child.end(), pause)
@@ -164,7 +164,7 @@ func (c *cluster) keepOne(ctx context.Context, child *process) error {
 	}
 }
 
-func (c *cluster) death(child *process) error {
+func death(child *process) error {
 	tail := child.tail()
 	err := fmt.Errorf("%s ended by itself (%s); %s", child.name, child.end(), tail)
 	if strings.Contains(tail, "address already in use") {

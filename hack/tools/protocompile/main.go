@@ -25,18 +25,18 @@ func main() {
 	root := flag.String("I", ".", "folder that file names and imports are relative to")
 	out := flag.String("out", ".", "folder that generated files are written under")
 	flag.Parse()
-	if err := run(*plugin, *opt, *root, *out, flag.Args()); err != nil {
+	if err := run(context.Background(), *plugin, *opt, *root, *out, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "protocompile:", err)
 		os.Exit(1)
 	}
 }
 
-func run(plugin, opt, root, out string, files []string) error {
+func run(ctx context.Context, plugin, opt, root, out string, files []string) error {
 	compiler := protocompile.Compiler{
 		Resolver:       protocompile.WithStandardImports(&protocompile.SourceResolver{ImportPaths: []string{root}}),
 		SourceInfoMode: protocompile.SourceInfoStandard, // carries the comments into the generated code
 	}
-	compiled, err := compiler.Compile(context.Background(), files...)
+	compiled, err := compiler.Compile(ctx, files...)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func run(plugin, opt, root, out string, files []string) error {
 	for _, file := range compiled {
 		request.ProtoFile = withImports(request.ProtoFile, file, seen)
 	}
-	response, err := call(plugin, request)
+	response, err := call(ctx, plugin, request)
 	if err != nil {
 		return fmt.Errorf("%s: %w", plugin, err)
 	}
@@ -70,12 +70,12 @@ func withImports(list []*descriptorpb.FileDescriptorProto, file protoreflect.Fil
 	return append(list, protodesc.ToFileDescriptorProto(file))
 }
 
-func call(plugin string, request *pluginpb.CodeGeneratorRequest) (*pluginpb.CodeGeneratorResponse, error) {
+func call(ctx context.Context, plugin string, request *pluginpb.CodeGeneratorRequest) (*pluginpb.CodeGeneratorResponse, error) {
 	input, err := proto.Marshal(request)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(plugin)
+	cmd := exec.CommandContext(ctx, plugin)
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), os.Stderr
 	output, err := cmd.Output()
 	if err != nil {
