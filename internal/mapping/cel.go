@@ -125,6 +125,9 @@ func compileCEL(env *cel.Env, src string, want target) (*expression, []celProble
 	if issues.Err() != nil {
 		var ps []celProblem
 		for _, e := range issues.Errors() {
+			if len(ps) > 0 && strings.Contains(e.Message, "Syntax error") {
+				continue // it follows from the first
+			}
 			p := celProblem{e.Location.Line(), e.Location.Column(), celMessage(e.Message), celHint(e.Message)}
 			if p.line < 1 {
 				p.line, p.column = 1, 0
@@ -135,7 +138,7 @@ func compileCEL(env *cel.Env, src string, want target) (*expression, []celProble
 	}
 	out := checked.OutputType()
 	if !want.accepts(out) {
-		return nil, []celProblem{{1, 0, fmt.Sprintf("the expression gives %s, and %s is needed", typeWords(out.String()), want.name), want.hint}}
+		return nil, []celProblem{{1, 0, fmt.Sprintf("the expression gives %s, and %s is needed", typeWords(out.String()), want.name), want.celHint}}
 	}
 	refs, err := fieldRefs(checked.NativeRep())
 	if err != nil {

@@ -5,52 +5,64 @@ import (
 	"strings"
 )
 
-var (
-	wrapped  = regexp.MustCompile(`wrapper\((\w+)\)`)
-	operator = regexp.MustCompile(`'_([^_']+)_'`)
-	noise    = regexp.MustCompile(`(?s)^(ERROR: )?<input>:\d+:\d+: |\n.*$`)
-	expected = regexp.MustCompile(`expecting \{.*\}`)
-)
+// rewording turns messages of CEL into words for people who write mappings. The rules are applied in order.
+var rewording = []struct {
+	pattern *regexp.Regexp
+	words   string
+}{
+	{regexp.MustCompile(`(?s)^(ERROR: )?<input>:\d+:\d+: |\n.*$|^Syntax error: `), ""},
+	{regexp.MustCompile(`wrapper\((\w+)\)`), "$1"},
+	{regexp.MustCompile(`salesforce\.`), ""},
+	{regexp.MustCompile(` \(in container ''\)`), ""},
+	{regexp.MustCompile(`found no matching overload for '_?([^']+?)_?' applied to '(.*)'$`), "there is no $1 for $2"},
+	{regexp.MustCompile(`undeclared reference to`), "there is nothing called"},
+	{regexp.MustCompile(`^token recognition error at: '(.).*'$`), "$1 does not belong here"},
+	{regexp.MustCompile(`^mismatched input '<EOF>' expecting .*`), "the expression ends too early"},
+	{regexp.MustCompile(`^missing '(.+)' at '<EOF>'$`), "the expression ends without $1"},
+	{regexp.MustCompile(`^(mismatched|extraneous) input '(.+)' expecting .*`), "$2 does not belong here"},
+	{regexp.MustCompile(`^no viable alternative at input '(.+)'$`), "$1 does not belong here"},
+	{regexp.MustCompile(`error parsing regexp: `), "this is not a regular expression: "},
+	{regexp.MustCompile(`^(operation cancelled: )?actual cost limit exceeded.*`), "it takes too long"},
+}
 
-// celMessage turns a message of CEL into words for people who write mappings.
+// celMessage puts a message of CEL into words.
 func celMessage(s string) string {
-	s = noise.ReplaceAllString(s, "")
-	s = wrapped.ReplaceAllString(s, "$1")
-	s = operator.ReplaceAllString(s, "$1")
-	s = expected.ReplaceAllString(s, "which does not belong here")
-	s = strings.NewReplacer(
-		"found no matching overload for ", "there is no ",
-		"applied to '(", "for (",
-		")'", ")",
-		" (in container '')", "",
-		"Syntax error: ", "",
-		"mismatched input '<EOF>' which does not belong here", "the expression ends too early",
-		"undeclared reference to", "there is nothing called",
-		"operation cancelled: actual cost limit exceeded", "it takes too long",
-		"salesforce.", "",
-	).Replace(s)
+	for _, r := range rewording {
+		s = r.pattern.ReplaceAllString(s, r.words)
+	}
 	return strings.TrimRight(strings.TrimSpace(s), ".")
 }
 
 // celHint says what to do about a message of CEL.
 func celHint(s string) string {
+	has := func(parts ...string) bool {
+		for _, p := range parts {
+			if strings.Contains(s, p) {
+				return true
+			}
+		}
+		return false
+	}
 	switch {
-	case strings.Contains(s, "undeclared reference to 'item'"), strings.Contains(s, "undeclared reference to 'product'"):
+	case has("undeclared reference to 'item'", "undeclared reference to 'product'"):
 		return "this entry is about the whole order: use order and account only"
-	case strings.Contains(s, "undeclared reference"):
+	case has("undeclared reference"):
 		return "use order, item, product, account and the functions of CEL"
-	case strings.Contains(s, "wrapper(double), int"), strings.Contains(s, "int, wrapper(double)"),
-		strings.Contains(s, "double, int"), strings.Contains(s, "int, double"):
+	case has("wrapper(double), int", "int, wrapper(double)", "double, int", "int, double"):
 		return "numbers of Salesforce are decimal: write 1.0 instead of 1, or int(item.Quantity)"
-	case strings.Contains(s, "no matching overload"):
+	case has("no matching overload"):
 		return "make both sides the same type, with string(), int() or double()"
-	case strings.Contains(s, "Syntax error"):
+	case has("token recognition error at: '="):
+		return "compare with =="
+	case has("Syntax error"):
 		return "check quotes, brackets and operators of the expression"
-	case strings.Contains(s, "size exceeds"), strings.Contains(s, "recursion"):
+	case has("size exceeds", "recursion"):
 		return "split it into several rules"
 	}
 	return "correct the expression"
 }
+
+var wrapped = regexp.MustCompile(`wrapper\((\w+)\)`)
 
 // typeWords names a CEL type.
 func typeWords(t string) string {
@@ -66,6 +78,8 @@ func typeWords(t string) string {
 		return "nothing"
 	case "timestamp", "google.protobuf.Timestamp":
 		return "a time"
+	case "duration", "google.protobuf.Duration":
+		return "a duration"
 	}
 	switch {
 	case strings.HasPrefix(t, "list"):

@@ -43,8 +43,12 @@ func compileValue[T any](c *compiler, v file.Value, path string, t target, perLi
 		if len(v.Sources) > 1 || c.doc.Has(fmt.Sprintf("%s[0]", path)) {
 			at = fmt.Sprintf("%s[%d]", path, i)
 		}
-		if n := len(out.sources); n > 0 && out.sources[n-1].constant != nil {
+		if i > 0 && v.Sources[i-1].Constant != nil {
 			c.problem(at, "this source is never reached: the constant before it always gives a value", "move the constant to the end")
+			break
+		}
+		if i > 0 && v.Sources[i-1].Required {
+			c.problem(at, "this source is never reached: the one before it is required", "put required on the last source")
 			break
 		}
 		if key := sourceKey(s); key != "" {

@@ -8,3 +8,5 @@ package mapping
 import (
 	_ "time/tzdata" // time zones must not depend on the machine that reads the mapping
 )
+
+//go:generate go run ./schemagen file ../../docs/mapping.schema.json

@@ -64,9 +64,12 @@ func parsePath(s string, perLine bool) (fieldPath, *pathError) {
 		return fieldPath{}, &pathError{fmt.Sprintf("%s belongs to a line, and this entry is about the whole order", s),
 			"use a field of order or account"}
 	case !known || !dotted:
-		hint := "write it as " + strings.Join(roots, ".Field, ") + ".Field"
+		hint := "write it as " + strings.Join(roots, ".Field or ") + ".Field"
 		if fieldName.MatchString(s) {
 			hint = fmt.Sprintf("say which record it is on, as in %s.%s", roots[0], s)
+		}
+		if dotted && fieldName.MatchString(root) {
+			return fieldPath{}, &pathError{fmt.Sprintf("there is no record called %s", root), hint}
 		}
 		return fieldPath{}, &pathError{fmt.Sprintf("%s is not a field", quote(s)), hint}
 	}

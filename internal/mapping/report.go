@@ -65,6 +65,7 @@ func (c *compiler) compileReports(f file.Report) reports {
 		entry, ok := r.reasons[reason]
 		if !ok {
 			c.problem(at, quote(reason)+" is not a reason", file.Suggest(reason, Reasons(), "the reasons are "))
+			c.problems[len(c.problems)-1].Kind = file.Shape // the schema lists the reasons
 			continue
 		}
 		r.reasons[reason] = c.compileReason(entry, f.Reasons[reason], at)

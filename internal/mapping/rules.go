@@ -68,17 +68,12 @@ func fieldSources(root, name string) file.Value {
 func (c *compiler) compileLineRule(l file.Line, path string) lineRule {
 	return lineRule{
 		pid:           compileValue(c, l.PID, path+".pid", idTarget, true, toID),
-		cycle:         compileValue(c, l.Cycle, path+".cycle", cycleTarget.withHint("use one of the WHMCS names, or add the word to cycles"), true, toCycle(c.cycles)),
+		cycle:         compileValue(c, l.Cycle, path+".cycle", cycleTarget, true, toCycle(c.cycles)),
 		quantity:      l.Quantity,
 		domain:        compileValue(c, l.Domain, path+".domain", textTarget, true, toText),
 		configOptions: compileByID(c, l.ConfigOptions, path+".configOptions", optionTarget, toOption),
 		customFields:  compileByID(c, l.CustomFields, path+".customFields", textTarget, toText),
 	}
-}
-
-func (t target) withHint(hint string) target {
-	t.hint = hint
-	return t
 }
 
 func compileByID[T any](c *compiler, b *file.ByID, path string, t target, convert func(any) (T, error)) []idValue[T] {
@@ -134,18 +129,21 @@ func (c *compiler) compileRule(p file.Product, path string) rule {
 	if p.When != "" {
 		r.when = c.expression(path+".when", p.When, whenTarget, true)
 	}
-	if len(p.SKU) == 0 && p.When == "" {
+	has := func(keys ...string) bool {
+		return slices.ContainsFunc(keys, func(k string) bool { return c.doc.Has(path + "." + k) })
+	}
+	if !has("sku", "when") {
 		c.problem(path, "the rule has neither sku nor when, so it would match every line", "add one of them, or move its entries to line")
 	}
 	if len(p.SKU) > 0 && c.fields.sku == "" {
 		c.problem(path+".sku", "the file says that products have no SKU field", "name the field in salesforce.product.sku, or use when")
 	}
 	l := file.Line{PID: p.PID, Cycle: p.Cycle, Quantity: p.Quantity, Domain: p.Domain, ConfigOptions: p.ConfigOptions, CustomFields: p.CustomFields}
-	empty := p.PID.IsZero() && p.Cycle.IsZero() && p.Quantity == "" && p.Domain.IsZero() && p.ConfigOptions == nil && p.CustomFields == nil
+	effect := has("pid", "cycle", "quantity", "domain", "configOptions", "customFields")
 	switch {
-	case p.Skip && !empty:
+	case p.Skip && effect:
 		c.problem(path+".skip", "a line that is left out needs nothing else", "delete skip, or the other entries of this rule")
-	case !p.Skip && empty:
+	case !has("skip") && !effect:
 		c.problem(path, "the rule says nothing about the line", "add pid, cycle, quantity, domain, configOptions, customFields or skip: true, or delete the rule")
 	}
 	r.lineRule = c.compileLineRule(l, path)

@@ -11,17 +11,25 @@ import (
 
 // target is a kind of value that an entry needs.
 type target struct {
-	name, hint string
-	kinds      []types.Kind
+	name    string
+	hint    string // what to write as a constant
+	celHint string // what an expression should give
+	kinds   []types.Kind
 }
 
 var (
-	idTarget     = target{"a WHMCS id", "give the whole number that WHMCS shows", []types.Kind{types.IntKind, types.UintKind, types.DoubleKind, types.StringKind}}
-	optionTarget = target{"a number", "give the sub-option id, a quantity, true or false", []types.Kind{types.IntKind, types.UintKind, types.DoubleKind, types.StringKind, types.BoolKind}}
-	textTarget   = target{"text", "use string() around it", []types.Kind{types.StringKind, types.IntKind, types.UintKind, types.DoubleKind, types.BoolKind}}
-	cycleTarget  = target{"a billing cycle", "give a word such as 'monthly'", []types.Kind{types.StringKind}}
-	boolTarget   = target{"true or false", "compare with == or use a checkbox field", []types.Kind{types.BoolKind, types.StringKind}}
-	whenTarget   = target{"true or false", "compare with ==, or use has() or a checkbox field", []types.Kind{types.BoolKind}}
+	idTarget = target{"a WHMCS id", "give the whole number that WHMCS shows", "let it give the number that WHMCS shows",
+		[]types.Kind{types.IntKind, types.UintKind, types.DoubleKind, types.StringKind}}
+	optionTarget = target{"a number", "give the sub-option id, a quantity, true or false", "let it give the sub-option id, a quantity, true or false",
+		[]types.Kind{types.IntKind, types.UintKind, types.DoubleKind, types.StringKind, types.BoolKind}}
+	textTarget = target{"text", "give a text", "choose a field of it, or use string()",
+		[]types.Kind{types.StringKind, types.IntKind, types.UintKind, types.DoubleKind, types.BoolKind}}
+	cycleTarget = target{"a billing cycle", "use one of the WHMCS names, or add the word to cycles", "let it give a word such as 'monthly'",
+		[]types.Kind{types.StringKind}}
+	boolTarget = target{"true or false", "write true or false", "compare with ==, or use a checkbox field",
+		[]types.Kind{types.BoolKind, types.StringKind}}
+	whenTarget = target{"true or false", "", "compare with ==, or use has() or a checkbox field",
+		[]types.Kind{types.BoolKind}}
 )
 
 func (t target) accepts(out *cel.Type) bool {

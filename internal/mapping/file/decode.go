@@ -103,21 +103,27 @@ func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value, path string) {
 
 // checkTags applies the constraints that the JSON Schema takes from the same tags.
 func (d *decoder) checkTags(n *yaml.Node, f reflect.StructField, v reflect.Value, path string) {
+	if !d.isScalar(n, tagOf(v.Kind())) {
+		return // of the wrong type, which has been said, or with a form of its own
+	}
 	var enum []string
 	for tag := range strings.SplitSeq(f.Tag.Get("jsonschema"), ",") {
 		key, want, _ := strings.Cut(tag, "=")
 		switch key {
 		case "enum":
 			enum = append(enum, want)
+		case "minLength":
+			if n.Value == "" {
+				d.add(n, path, Shape, "the text is empty", "fill it in or delete the key")
+			}
 		case "minimum":
-			if lowest, _ := strconv.ParseInt(want, 10, 64); v.Int() < lowest && d.isScalar(n, "!!int") {
-				d.add(n, path, Shape, fmt.Sprintf("%d is too small", v.Int()), "use at least "+want)
+			if lowest, _ := strconv.ParseInt(want, 10, 64); v.Int() < lowest {
+				d.add(n, path, Shape, n.Value+" is too small", "use at least "+want)
 			}
 		}
 	}
-	if len(enum) > 0 && n.Kind == yaml.ScalarNode && !slices.Contains(enum, fmt.Sprint(v.Interface())) && d.isScalar(n, tagOf(v.Kind())) {
-		d.add(n, path, Shape, fmt.Sprintf("%s is not a value of %s", quote(n.Value), f.Tag.Get("json")[:len(jsonName(f))]),
-			"use "+strings.Join(enum, " or "))
+	if len(enum) > 0 && !slices.Contains(enum, fmt.Sprint(v.Interface())) {
+		d.add(n, path, Shape, fmt.Sprintf("%s is not possible for %s", kindOf(n), jsonName(f)), "use "+strings.Join(enum, " or "))
 	}
 }
 
@@ -180,10 +186,14 @@ func (d *decoder) want(n *yaml.Node, path, tag string) bool {
 		"!!int":  "write a whole number",
 		"!!bool": "write true or false",
 	}[tag]
-	if n.ShortTag() == "!!null" {
+	kind := Shape
+	switch n.ShortTag() {
+	case "!!null":
 		hint = "fill it in or delete the key"
+	case "!!timestamp":
+		kind = Syntax // only YAML takes this for a date
 	}
-	d.add(n, path, Shape, fmt.Sprintf("%s is needed here, not %s", nameOf[tag], kindOf(n)), hint)
+	d.add(n, path, kind, fmt.Sprintf("%s is needed here, not %s", nameOf[tag], kindOf(n)), hint)
 	return false
 }
 
@@ -215,8 +225,10 @@ func tagOf(k reflect.Kind) string {
 		return "!!int"
 	case reflect.Bool:
 		return "!!bool"
+	case reflect.String:
+		return "!!str"
 	}
-	return "!!str"
+	return ""
 }
 
 // quote quotes a text for a message and cuts what is too long to read.

@@ -50,6 +50,11 @@ func Suggest(key string, names []string, introduction string) string {
 			best, least = name, dist
 		}
 	}
+	for _, name := range names {
+		if best == "" && len(name) > 3 && strings.Contains(strings.ToLower(key), strings.ToLower(name)) {
+			best = name
+		}
+	}
 	if best != "" {
 		return fmt.Sprintf("did you mean %s?", best)
 	}

@@ -140,11 +140,45 @@ func syntaxProblem(err error, data []byte) *Problem {
 		p.Line = n
 	}
 	lines := strings.Split(string(data), "\n")
+	p.Line = locate(p, lines)
 	if p.Line <= len(lines) {
 		text := lines[p.Line-1]
 		p.Column += len(text) - len(strings.TrimLeft(text, " "))
 	}
 	return p
+}
+
+var unknownAnchor = regexp.MustCompile(`unknown anchor '([^']+)'`)
+
+// locate finds the line that a message of the YAML library is about, where the library names none or the one before,
+// and says plainly what can be said plainly.
+func locate(p *Problem, lines []string) int {
+	if m := unknownAnchor.FindStringSubmatch(p.Message); m != nil {
+		p.Message, p.Hint = "aliases are not allowed", "write the entry out"
+		return firstLine(p.Line, lines, func(line string) bool { return strings.Contains(line, "*"+m[1]) })
+	}
+	line := p.Line
+	if strings.Contains(p.Message, "did not find expected") {
+		line++ // the library counts these from 0
+	}
+	tab := firstLine(line, lines, func(line string) bool {
+		return strings.Contains(line[:len(line)-len(strings.TrimLeft(line, " \t"))], "\t")
+	})
+	if tab <= line+1 && tab <= len(lines) && strings.Contains(lines[tab-1], "\t") {
+		p.Message, p.Hint = "a tab stands in the indentation", "indent with spaces"
+		return tab
+	}
+	return min(line, len(lines))
+}
+
+// firstLine returns the number of the first line from start on that fits, else start.
+func firstLine(start int, lines []string, fits func(string) bool) int {
+	for i := start - 1; i < len(lines); i++ {
+		if fits(lines[i]) {
+			return i + 1
+		}
+	}
+	return start
 }
 
 // refuseAliases keeps anchors, aliases, merge keys and custom tags out: with them a reader could no longer see at one

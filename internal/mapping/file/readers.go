@@ -149,7 +149,7 @@ func (b *ByID) read(d *decoder, n *yaml.Node, path string) {
 	for key, value := range d.pairs(n, path, false) {
 		at := Join(path, key.Value)
 		id, err := strconv.ParseInt(key.Value, 10, 64)
-		if err != nil || id <= 0 || strconv.FormatInt(id, 10) != key.Value {
+		if err != nil || id <= 0 || len(key.Value) > 18 || strconv.FormatInt(id, 10) != key.Value {
 			d.add(key, at, Shape, fmt.Sprintf("%s is not an id of WHMCS", quote(key.Value)), "use the number that WHMCS shows, not the name")
 			continue
 		}

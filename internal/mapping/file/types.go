@@ -72,7 +72,7 @@ type ItemNames struct {
 // ProductNames names fields of the Salesforce Product2.
 type ProductNames struct {
 	// Path leads from the line to its product. Default: PricebookEntry.Product2.
-	Path string `json:"path,omitzero"`
+	Path string `json:"path,omitzero" jsonschema:"minLength=1"`
 	// SKU is the stock keeping unit that product rules match. Default: StockKeepingUnit.
 	SKU *string `json:"sku,omitzero"`
 	// WHMCSProductID is the field that holds the WHMCS product id. Default: WHMCS_Product_Id__c.
@@ -89,7 +89,7 @@ type ProductNames struct {
 // AccountNames says where the account of an order is found.
 type AccountNames struct {
 	// Path leads from the order to its account. Default: Account.
-	Path string `json:"path,omitzero"`
+	Path string `json:"path,omitzero" jsonschema:"minLength=1"`
 }
 
 // AddOrder holds the parameters of the WHMCS order as a whole.
@@ -128,7 +128,7 @@ type Product struct {
 	// SKU is one stock keeping unit or several. * stands for any text, ? for one character, [a-f] for one of a range.
 	SKU Strings `json:"sku,omitzero"`
 	// When is a CEL condition. With sku, both must hold.
-	When string `json:"when,omitzero"`
+	When string `json:"when,omitzero" jsonschema:"minLength=1"`
 	// Skip leaves the line out of the WHMCS order.
 	Skip bool `json:"skip,omitzero"`
 	// PID is the WHMCS product id.
@@ -150,9 +150,9 @@ type Schedule struct {
 	// Values of the activation type field that mean later. Default: Scheduled.
 	Values Strings `json:"values,omitzero"`
 	// TimeZone is the IANA zone of dates and times that name none. Default: UTC.
-	TimeZone string `json:"timeZone,omitzero"`
+	TimeZone string `json:"timeZone,omitzero" jsonschema:"minLength=1"`
 	// TimeOfDay is the hour and minute meant by a date without time, such as 09:00. Default: 00:00.
-	TimeOfDay string `json:"timeOfDay,omitzero"`
+	TimeOfDay string `json:"timeOfDay,omitzero" jsonschema:"minLength=1"`
 }
 
 // Report says what staff read in Salesforce.

@@ -14,16 +14,16 @@ type Source struct {
 	// Constant is the value itself.
 	Constant *Scalar `json:"-"`
 	// Field is a Salesforce field, such as account.Customer_Number__c.
-	Field string `json:"field,omitzero"`
+	Field string `json:"field,omitzero" jsonschema:"minLength=1"`
 	// Pattern is a regular expression for the text of the field. What its one group captures is the value; without a
 	// match the next source is tried.
-	Pattern string `json:"pattern,omitzero"`
+	Pattern string `json:"pattern,omitzero" jsonschema:"minLength=1"`
 	// Table translates the field. What is not in the table gives nothing, and the next source is tried.
 	Table *Table `json:"table,omitzero"`
 	// Template is text with fields in braces: sf-{order.OrderNumber}. An empty field makes the whole template give nothing.
-	Template string `json:"template,omitzero"`
+	Template string `json:"template,omitzero" jsonschema:"minLength=1"`
 	// CEL is an expression over order, item, product and account. null gives nothing.
-	CEL string `json:"cel,omitzero"`
+	CEL string `json:"cel,omitzero" jsonschema:"minLength=1"`
 	// Required makes it an error that this source gives nothing; no further source is tried.
 	Required bool `json:"required,omitzero"`
 }
