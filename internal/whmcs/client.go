@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -187,36 +186,6 @@ func (cfg Config) credentials() []Field {
 		f = append(f, Field{"accesskey", cfg.AccessKey})
 	}
 	return f
-}
-
-// Format prints the configuration without its secrets, whatever the verb.
-func (cfg Config) Format(s fmt.State, _ rune) { fmt.Fprint(s, cfg.String()) }
-
-// String returns the configuration without its secrets.
-func (cfg Config) String() string { return "whmcs.Config(" + redactedURL(cfg.URL) + ")" }
-
-// MarshalJSON hides the secrets from loggers that print by reflection.
-func (cfg Config) MarshalJSON() ([]byte, error) {
-	return fmt.Appendf(nil, "%q", cfg.String()), nil
-}
-
-// String returns which WHMCS the client calls, without credentials.
-func (c *Client) String() string { return "whmcs.Client(" + c.endpoint + ")" }
-
-// String returns what kind of order is requested, without a customer's data.
-func (r AddOrderRequest) String() string {
-	return fmt.Sprintf("AddOrder(%d lines)", len(r.Lines))
-}
-
-// Format prints the request without a customer's data, whatever the verb.
-func (r AddOrderRequest) Format(s fmt.State, _ rune) { fmt.Fprint(s, r.String()) }
-
-func redactedURL(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return "unreadable URL"
-	}
-	return u.Scheme + "://" + u.Host + u.Path
 }
 
 func withDefault(d, otherwise time.Duration) time.Duration {

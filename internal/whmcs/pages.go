@@ -17,7 +17,7 @@ type page[T any] struct {
 // allPages reads a list to its end. WHMCS sorts in an undocumented way and lists
 // change between two pages, so a pass counts only when as many different rows
 // were seen as there are in all: an order that was overlooked would be placed
-// again. The request that cannot be satisfied in a few passes fails.
+// again. When a few passes do not come to that, reading fails.
 func allPages[T any](action string, id func(T) int64, fetch func(start, num int64) (page[T], error)) ([]T, error) {
 	var total, got int64
 	for range maxPasses {
@@ -53,7 +53,8 @@ func onePass[T any](id func(T) int64, fetch func(start, num int64) (page[T], err
 			}
 		}
 		// A page without anything new is the end, or a WHMCS that does not page.
-		if fresh == 0 || total >= 0 && int64(len(rows)) >= total {
+		end := start + int64(len(p.rows))
+		if fresh == 0 || total >= 0 && int64(len(rows)) >= total && end >= total {
 			return rows, total, nil
 		}
 		start += int64(max(len(p.rows)-pageOverlap, 1))
