@@ -20,6 +20,7 @@ type orderHead struct {
 	noInvoice bool
 	mail      bool // the order confirmation
 	bill      bool // the invoice's message
+	source    string
 	at        time.Time
 }
 
@@ -51,7 +52,7 @@ func (s *Server) addOrder(c *call) *php.Array {
 	}
 	head := orderHead{
 		client: client, gateway: gateway, notes: c.form.Text("notes"), promo: c.form.Text("promocode"),
-		ip: cmp.Or(c.form.Text("clientip"), c.ip), at: c.at,
+		ip: cmp.Or(c.form.Text("clientip"), c.ip), source: SourceAPI, at: c.at,
 		noInvoice: c.form.Truthy("noinvoice"), mail: !c.form.Truthy("noemail"), bill: !c.form.Truthy("noinvoiceemail"),
 	}
 	if c.hits.has(NotesIgnored) {
@@ -95,7 +96,7 @@ func (s *Server) newOrder(head orderHead, lines []line, names []domainLine) *Ord
 	o := &Order{
 		ID: s.nextOrder, OrderNum: 1_000_000_000 + s.rand.Int64N(9_000_000_000), ClientID: head.client.ID,
 		Date: head.at, Status: StatusPending, Notes: head.notes, PaymentMethod: head.gateway, PromoCode: head.promo,
-		IPAddress: head.ip, ConfirmationSent: head.mail,
+		IPAddress: head.ip, Source: cmp.Or(head.source, SourceClientArea), ConfirmationSent: head.mail,
 	}
 	s.nextOrder++
 	for _, l := range lines {

@@ -149,6 +149,12 @@ type Selected struct {
 	Qty    int64 `json:"qty,omitempty"`
 }
 
+// Where an order came from.
+const (
+	SourceAPI        = "api"
+	SourceClientArea = "clientArea"
+)
+
 // Order is one WHMCS order.
 type Order struct {
 	ID            int64     `json:"id"`
@@ -162,6 +168,7 @@ type Order struct {
 	PromoCode     string    `json:"promoCode,omitempty"`
 	InvoiceID     int64     `json:"invoiceID,omitempty"`
 	IPAddress     string    `json:"ipAddress,omitempty"`
+	Source        string    `json:"source"`
 	ServiceIDs    []int64   `json:"serviceIDs,omitempty"`
 	DomainIDs     []int64   `json:"domainIDs,omitempty"`
 	// Accepts counts the AcceptOrder calls that passed the check of the status, also those whose module then failed.
