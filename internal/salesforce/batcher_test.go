@@ -366,7 +366,7 @@ func TestBatcherWritesMoreThanOneRequestHolds(t *testing.T) {
 func TestPackingProperties(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	types := []string{"Order", "OrderItem", "Account", "Asset"}
-	for round := range 500 {
+	for round := range 100 {
 		var waiting []*call[[]Record, []SaveResult]
 		for range 1 + random.IntN(30) {
 			var records []Record
