@@ -52,7 +52,7 @@ type ProvisioningOrderSpec struct {
 	// +kubebuilder:validation:MinLength=18
 	// +kubebuilder:validation:MaxLength=18
 	// +kubebuilder:validation:Pattern=`^801[0-9A-Za-z]{12}[A-Z0-5]{3}$`
-	// +kubebuilder:validation:XValidation:rule="[0, 1, 2].all(g, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ012345'.charAt([0, 1, 2, 3, 4].map(j, self.charAt(5 * g + j).matches('[A-Z]') ? [1, 2, 4, 8, 16][j] : 0).sum()) == self.charAt(15 + g))",message="the last three characters do not match the first fifteen: copy the 18-character id again, upper and lower case count"
+	// +kubebuilder:validation:XValidation:rule="[0, 1, 2].all(g, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ012345'.charAt(('ABCDEFGHIJKLMNOPQRSTUVWXYZ'.contains(self.charAt(5 * g)) ? 1 : 0) + ('ABCDEFGHIJKLMNOPQRSTUVWXYZ'.contains(self.charAt(5 * g + 1)) ? 2 : 0) + ('ABCDEFGHIJKLMNOPQRSTUVWXYZ'.contains(self.charAt(5 * g + 2)) ? 4 : 0) + ('ABCDEFGHIJKLMNOPQRSTUVWXYZ'.contains(self.charAt(5 * g + 3)) ? 8 : 0) + ('ABCDEFGHIJKLMNOPQRSTUVWXYZ'.contains(self.charAt(5 * g + 4)) ? 16 : 0)) == self.charAt(15 + g))",message="the last three characters do not match the first fifteen: copy the 18-character id again, upper and lower case count"
 	SalesforceOrderID string `json:"salesforceOrderId,omitempty"`
 	// origin says how the order became known.
 	// +required
@@ -342,6 +342,11 @@ type Call struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Evidence string `json:"evidence,omitempty"`
+	// request is the requestedAt that was the last handled when the claim was written. A later one allows another claim
+	// after a refusal.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Request string `json:"request,omitempty"`
 	// forced is true if a person allowed this call although an earlier outcome is not known.
 	// +optional
 	Forced bool `json:"forced,omitempty"`

@@ -1,0 +1,188 @@
+// Command manager is the operator: it takes approved Salesforce orders and provisions each exactly once in WHMCS.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/orderbridge/orderbridge/api/v1alpha1"
+	"github.com/orderbridge/orderbridge/controllers"
+	"github.com/orderbridge/orderbridge/internal/intake"
+)
+
+// options are the manager's flags.
+type options struct {
+	metricsAddress string
+	secureMetrics  bool
+	healthAddress  string
+	leaderElect    bool
+	leaseNamespace string
+	leaseDuration  time.Duration
+	namespace      string
+	concurrency    int
+}
+
+// wakeQueue is how many orders may wait to be looked at out of turn.
+const wakeQueue = 4096
+
+// gracefulStop is how long calls under way may take to be answered and written down when the manager is told to stop.
+// The Deployment's terminationGracePeriodSeconds is longer.
+const gracefulStop = 55 * time.Second
+
+func main() {
+	os.Exit(run())
+}
+
+func run() int {
+	var o options
+	flag.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "Address of the metrics endpoint; 0 turns it off.")
+	flag.BoolVar(&o.secureMetrics, "metrics-secure", true, "Serve metrics over TLS, to clients that the API server authorises.")
+	flag.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz; 0 turns them off.")
+	flag.BoolVar(&o.leaderElect, "leader-elect", false, "Work only while holding the lease; needed with more than one replica.")
+	flag.StringVar(&o.leaseNamespace, "leader-election-namespace", "", "Namespace of the lease; by default the namespace the manager runs in.")
+	flag.DurationVar(&o.leaseDuration, "leader-election-lease-duration", 15*time.Second, "How long after its last renewal another replica may take the lease.")
+	flag.StringVar(&o.namespace, "namespace", "", "The only namespace to work in; by default all.")
+	flag.IntVar(&o.concurrency, "max-concurrent-orders", 64, "Orders that are worked on at the same time.")
+	logging := zap.Options{}
+	logging.BindFlags(flag.CommandLine)
+	flag.Parse()
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+	if err := start(ctrl.SetupSignalHandler(), o); err != nil {
+		ctrl.Log.Error(err, "Stopping")
+		return 1
+	}
+	return 0
+}
+
+// start runs the manager until ctx ends.
+func start(ctx context.Context, o options) error {
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("finding the cluster: %w", err)
+	}
+	// The API server limits clients by priority and fairness; a second limit here would only delay answers being written.
+	config.QPS = -1
+	scheme, err := newScheme()
+	if err != nil {
+		return err
+	}
+	mgr, err := ctrl.NewManager(config, managerOptions(o, scheme))
+	if err != nil {
+		return fmt.Errorf("creating the manager: %w", err)
+	}
+	if err := setUp(mgr, config, o); err != nil {
+		return err
+	}
+	if err := mgr.Start(ctx); err != nil {
+		return fmt.Errorf("running the manager: %w", err)
+	}
+	return nil
+}
+
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("building the scheme: %w", err)
+		}
+	}
+	return scheme, nil
+}
+
+func managerOptions(o options, scheme *runtime.Scheme) ctrl.Options {
+	metricsOptions := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: o.secureMetrics}
+	if o.secureMetrics {
+		metricsOptions.FilterProvider = filters.WithAuthenticationAndAuthorization
+	}
+	caches := cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			// Finished orders are most of all orders, and need no memory.
+			&v1alpha1.ProvisioningOrder{}: {Field: controllers.Unfinished()},
+		},
+	}
+	if o.namespace != "" {
+		caches.DefaultNamespaces = map[string]cache.Config{o.namespace: {}}
+	}
+	return ctrl.Options{
+		Scheme:                  scheme,
+		Metrics:                 metricsOptions,
+		HealthProbeBindAddress:  o.healthAddress,
+		LeaderElection:          o.leaderElect,
+		LeaderElectionID:        "manager.orderbridge.dev",
+		LeaderElectionNamespace: o.leaseNamespace,
+		LeaseDuration:           &o.leaseDuration,
+		RenewDeadline:           new(o.leaseDuration * 2 / 3),
+		RetryPeriod:             new(o.leaseDuration / 7),
+		// Safe since start returns, and with it the process ends, as soon as the manager has stopped.
+		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       new(gracefulStop),
+		Cache:                         caches,
+		Client: client.Options{Cache: &client.CacheOptions{
+			DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}},
+		}},
+	}
+}
+
+// setUp registers everything that runs in the manager.
+func setUp(mgr manager.Manager, config *rest.Config, o options) error {
+	backends := controllers.NewBackends()
+	wake := make(chan event.GenericEvent, wakeQueue)
+	recorder := mgr.GetEventRecorder("orderbridge")
+	supervisor, err := intake.NewSupervisor(intake.Options{
+		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder, Registerer: metrics.Registry,
+	})
+	if err != nil {
+		return err
+	}
+	if err := mgr.Add(supervisor); err != nil {
+		return fmt.Errorf("adding the intake: %w", err)
+	}
+	pipelines := &controllers.PipelineReconciler{
+		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder, Clock: clock.RealClock{},
+		Backends: backends, Wake: wake, Intake: supervisor,
+	}
+	if err := pipelines.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("setting up the pipeline controller: %w", err)
+	}
+	orders := &controllers.OrderReconciler{
+		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder, Clock: clock.RealClock{},
+		Backends: backends, Wake: wake, Learnt: pipelines.Learnt,
+	}
+	if err := orders.SetupWithManager(mgr, o.concurrency); err != nil {
+		return fmt.Errorf("setting up the order controller: %w", err)
+	}
+	watcher, err := client.NewWithWatch(config, client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient()})
+	if err != nil {
+		return fmt.Errorf("creating the client for finished orders: %w", err)
+	}
+	finished := &controllers.Finished{Client: watcher, Namespace: o.namespace, Clock: clock.RealClock{}, Backends: backends, Wake: wake}
+	if err := mgr.Add(finished); err != nil {
+		return fmt.Errorf("adding the watch of finished orders: %w", err)
+	}
+	for _, add := range []func(string, healthz.Checker) error{mgr.AddHealthzCheck, mgr.AddReadyzCheck} {
+		if err := add("ping", healthz.Ping); err != nil {
+			return fmt.Errorf("adding a probe: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,263 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/orderbridge/orderbridge/api/v1alpha1"
+	"github.com/orderbridge/orderbridge/internal/whmcs"
+)
+
+// accept has WHMCS accept the order exactly once and reads back what came of it.
+func (w *worker) accept(ctx context.Context, order *v1alpha1.ProvisioningOrder) outcome {
+	known := order.Status.Whmcs
+	switch {
+	case known.AcceptedAt != nil && allActive(known.Services) && !w.asked:
+		return done(v1alpha1.AcceptedReason, acceptedMessage(known))
+	case known.AcceptedAt != nil && !w.asked:
+		return w.readBack(ctx, order)
+	case w.accepting:
+		w.accepting = false
+		return w.acceptOrder(ctx, order)
+	}
+	return w.acceptAfterLook(ctx, order)
+}
+
+// acceptAfterLook reads the order and acts on what it shows.
+func (w *worker) acceptAfterLook(ctx context.Context, order *v1alpha1.ProvisioningOrder) outcome {
+	seen, err := w.lookAtOrder(ctx, order)
+	if err != nil {
+		return w.unavailable(ctx, order, err)
+	}
+	for {
+		v := decideAccept(order.Status.Calls, seen, w.permission(order), w.settleTime(), w.now())
+		switch v.kind {
+		case adoptVerdict:
+			return w.accepted(ctx, order, v1alpha1.FoundOutcome, v.evidence)
+		case settleVerdict:
+			w.settle(order, v1alpha1.AcceptOrderCall, v1alpha1.NotFoundOutcome, v.evidence)
+			if order.Status.Failures++; order.Status.Failures >= retryBudget {
+				return stall(v1alpha1.OutcomeUnknownReason, errors.New("the answers to AcceptOrder keep getting lost"))
+			}
+		case claimVerdict:
+			return w.claimAccept(ctx, order, v.forced)
+		case waitVerdict:
+			return wait(v.after, v.reason, v.evidence)
+		default:
+			return stall(v.reason, fmt.Errorf("WHMCS order %d: %s", order.Status.Whmcs.OrderID, v.evidence))
+		}
+	}
+}
+
+// lookAtOrder reads the order, its services and what its modules failed at.
+func (w *worker) lookAtOrder(ctx context.Context, order *v1alpha1.ProvisioningOrder) (acceptance, error) {
+	theirs, err := w.readOrder(ctx, order)
+	if err != nil || theirs == nil {
+		return acceptance{}, err
+	}
+	known := order.Status.Whmcs
+	known.Status = theirs.Status
+	if known.InvoiceID == 0 {
+		known.InvoiceID = theirs.InvoiceID
+	}
+	seen := acceptance{found: true, status: theirs.Status}
+	if !strings.EqualFold(theirs.Status, whmcsPending) || lastCall(order.Status.Calls, v1alpha1.AcceptOrderCall) == nil {
+		return seen, nil
+	}
+	for _, item := range theirs.LineItems {
+		if strings.EqualFold(item.Status, whmcsActive) {
+			seen.anyActive = true
+		}
+	}
+	seen.queued, err = w.failedModule(ctx, order, theirs.LineItems)
+	return seen, err
+}
+
+// readOrder reads the order by its id; nil means that WHMCS does not show it.
+func (w *worker) readOrder(ctx context.Context, order *v1alpha1.ProvisioningOrder) (*whmcs.Order, error) {
+	id := order.Status.Whmcs.OrderID
+	orders, err := read(ctx, w, order, func(ctx context.Context) ([]whmcs.Order, error) {
+		return w.backend.Billing.GetOrders(ctx, whmcs.OrderFilter{ID: id})
+	})
+	for i := range orders {
+		if orders[i].ID == id {
+			return &orders[i], err
+		}
+	}
+	return nil, err
+}
+
+// failedModule is the text of an unfinished failed module action of the services.
+func (w *worker) failedModule(ctx context.Context, order *v1alpha1.ProvisioningOrder, items []whmcs.LineItem) (string, error) {
+	for _, item := range items {
+		if item.RelID == 0 || strings.EqualFold(item.Status, whmcsActive) {
+			continue
+		}
+		entries, err := read(ctx, w, order, func(ctx context.Context) ([]whmcs.ModuleQueueEntry, error) {
+			return w.backend.Billing.GetModuleQueue(ctx, item.RelID)
+		})
+		if err != nil {
+			return "", err
+		}
+		for _, entry := range entries {
+			if !entry.Completed && entry.LastError != "" {
+				return fmt.Sprintf("service %d, %s: %s", item.RelID, entry.ModuleAction, entry.LastError), nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// claimAccept claims AcceptOrder in a write of its own and calls it.
+func (w *worker) claimAccept(ctx context.Context, order *v1alpha1.ProvisioningOrder, forced bool) outcome {
+	if w.backend.Spec.Suspend {
+		return suspended()
+	}
+	if w.backend.Admission.State() == whmcs.AdmissionOpen {
+		return w.unavailable(ctx, order, whmcs.ErrOpen)
+	}
+	call := v1alpha1.Call{Step: v1alpha1.AcceptOrderCall, Forced: forced}
+	if err := w.claim(ctx, order, acceptStep, call, w.backend.Spec.Whmcs.Timeouts.AcceptOrder.Duration); err != nil {
+		return notClaimed(err)
+	}
+	return w.acceptOrder(ctx, order)
+}
+
+// acceptOrder calls AcceptOrder under the open claim.
+func (w *worker) acceptOrder(ctx context.Context, order *v1alpha1.ProvisioningOrder) outcome {
+	w.called = true
+	claimed := lastCall(order.Status.Calls, v1alpha1.AcceptOrderCall)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimed.NotAfter.Sub(w.now()))
+	defer cancel()
+	release, err := w.backend.Admission.Acquire(ctx, order.CreationTimestamp.Time)
+	if err != nil {
+		w.settle(order, v1alpha1.AcceptOrderCall, v1alpha1.NotSentOutcome, "WHMCS was not available")
+		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, err.Error(), farSideFirst, farSideLongest)
+	}
+	spec := &w.backend.Spec.Whmcs
+	err = w.backend.Billing.AcceptOrder(ctx, whmcs.AcceptOrderRequest{
+		OrderID:   order.Status.Whmcs.OrderID,
+		AutoSetup: spec.AutoSetup == nil || *spec.AutoSetup,
+		SendEmail: spec.SendEmail,
+		NotAfter:  claimed.NotAfter.Time,
+	})
+	release(err)
+	if err != nil {
+		return w.notAccepted(ctx, order, err)
+	}
+	return w.accepted(ctx, order, v1alpha1.SucceededOutcome, "")
+}
+
+// notAccepted says what an error of AcceptOrder means.
+func (w *worker) notAccepted(ctx context.Context, order *v1alpha1.ProvisioningOrder, err error) outcome {
+	last := lastCall(order.Status.Calls, v1alpha1.AcceptOrderCall)
+	switch class := whmcs.ClassOf(err); {
+	case class == whmcs.Refused && whmcs.CodeOf(err) == whmcs.OrderNotPending:
+		return w.notPending(ctx, order, err)
+	case class == whmcs.Refused || whmcs.CodeOf(err) == whmcs.ModuleFailed:
+		w.settle(order, v1alpha1.AcceptOrderCall, v1alpha1.FailedOutcome, err.Error())
+		return stall(v1alpha1.ProvisioningFailedReason, err)
+	case class == whmcs.Denied || class == whmcs.Busy || class == whmcs.NotSent:
+		w.settle(order, v1alpha1.AcceptOrderCall, v1alpha1.NotSentOutcome, err.Error())
+		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, err.Error(), farSideFirst, farSideLongest)
+	default:
+		last.Evidence = cut(err.Error(), maxMessage)
+		now := w.now()
+		return wait(lookAgain(last, settledFrom(last, w.settleTime()), now), v1alpha1.SettlingReason,
+			"The answer to AcceptOrder was lost, looking for its effect: "+err.Error())
+	}
+}
+
+// notPending looks at an order of which WHMCS says that it is unknown or not pending: the text is the same for both,
+// and for one that is active already.
+func (w *worker) notPending(ctx context.Context, order *v1alpha1.ProvisioningOrder, refusal error) outcome {
+	seen, err := w.lookAtOrder(ctx, order)
+	if err != nil {
+		// The claim stays open; the next pass looks again.
+		return w.unavailable(ctx, order, err)
+	}
+	if seen.found && strings.EqualFold(seen.status, whmcsPending) {
+		w.settle(order, v1alpha1.AcceptOrderCall, v1alpha1.RefusedOutcome, refusal.Error())
+		return retry(v1alpha1.WhmcsUnavailableReason, fmt.Errorf("WHMCS shows order %d as Pending and refuses to accept it: %w", order.Status.Whmcs.OrderID, refusal))
+	}
+	v := decideAccept(order.Status.Calls, seen, w.permission(order), w.settleTime(), w.now())
+	if v.kind == adoptVerdict {
+		return w.accepted(ctx, order, v1alpha1.FoundOutcome, v.evidence)
+	}
+	w.settle(order, v1alpha1.AcceptOrderCall, v1alpha1.RefusedOutcome, refusal.Error())
+	return stall(v.reason, fmt.Errorf("WHMCS order %d: %s", order.Status.Whmcs.OrderID, v.evidence))
+}
+
+// accepted notes that WHMCS accepted the order and reads its services back.
+func (w *worker) accepted(ctx context.Context, order *v1alpha1.ProvisioningOrder, result v1alpha1.CallOutcome, evidence string) outcome {
+	if isOpen(lastCall(order.Status.Calls, v1alpha1.AcceptOrderCall)) {
+		w.settle(order, v1alpha1.AcceptOrderCall, result, evidence)
+	}
+	known := order.Status.Whmcs
+	known.Status = whmcsActive
+	if known.AcceptedAt == nil {
+		known.AcceptedAt = new(metav1.NewMicroTime(w.now()))
+		order.Status.Failures = 0
+	}
+	return w.readBack(ctx, order)
+}
+
+// readBack joins the services to the plan's lines and checks that they are what was asked for.
+func (w *worker) readBack(ctx context.Context, order *v1alpha1.ProvisioningOrder) outcome {
+	known := order.Status.Whmcs
+	all, err := w.services(ctx, order, order.Status.Plan.ClientID)
+	if err != nil {
+		return w.unavailable(ctx, order, err)
+	}
+	services := servicesOf(all, known.OrderID)
+	if err := w.learn(ctx, order, services); err != nil {
+		return w.unavailable(ctx, order, err)
+	}
+	joined, problem := join(order, services)
+	known.Services = joined
+	if problem != "" {
+		return stall(v1alpha1.ServicesMismatchReason, fmt.Errorf("WHMCS order %d: %s", known.OrderID, problem))
+	}
+	if bad := withdrawn(joined); bad != "" {
+		return stall(v1alpha1.ProvisioningFailedReason, fmt.Errorf("WHMCS order %d: %s", known.OrderID, bad))
+	}
+	if allActive(joined) {
+		return done(v1alpha1.AcceptedReason, acceptedMessage(known))
+	}
+	return w.servicesPending(ctx, order, joined)
+}
+
+// servicesPending waits for services whose modules work in the background.
+func (w *worker) servicesPending(ctx context.Context, order *v1alpha1.ProvisioningOrder, services []v1alpha1.WhmcsService) outcome {
+	var items []whmcs.LineItem
+	for _, service := range services {
+		items = append(items, whmcs.LineItem{RelID: service.ServiceID, Status: service.Status})
+	}
+	failed, err := w.failedModule(ctx, order, items)
+	if err != nil {
+		return w.unavailable(ctx, order, err)
+	}
+	known := order.Status.Whmcs
+	if failed != "" {
+		return stall(v1alpha1.ProvisioningFailedReason, fmt.Errorf("WHMCS order %d is active, %s. Mend it in the module queue of WHMCS, then set orderbridge.dev/requestedAt", known.OrderID, failed))
+	}
+	if w.asked {
+		known.AcceptedAt = new(metav1.NewMicroTime(w.now()))
+	}
+	deadline := known.AcceptedAt.Add(w.backend.Spec.Whmcs.Timeouts.Services.Duration)
+	if w.now().After(deadline) {
+		return stall(v1alpha1.ProvisioningFailedReason, fmt.Errorf("WHMCS order %d is active, but services of it are still pending after %s: look at the module queue in WHMCS, then set orderbridge.dev/requestedAt",
+			known.OrderID, w.backend.Spec.Whmcs.Timeouts.Services.Duration))
+	}
+	return w.waitFor(order, v1alpha1.ServicesPendingReason,
+		fmt.Sprintf("WHMCS order %d is active; waiting for its services until %s", known.OrderID, deadline.UTC().Format(time.RFC3339)), servicesFirst, servicesLongest)
+}
+
+func acceptedMessage(known *v1alpha1.WhmcsOrder) string {
+	return fmt.Sprintf("WHMCS order %d and its %d services are active", known.OrderID, len(known.Services))
+}

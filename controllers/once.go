@@ -1,0 +1,241 @@
+package controllers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/orderbridge/orderbridge/api/v1alpha1"
+)
+
+// This file decides what a call that must happen once needs next. It is pure: facts in, verdict out. The rules are
+// docs/decisions/0002-claims.md; controllers/model_test.go explores them exhaustively.
+
+// verdictKind is what to do about a call that must happen once.
+type verdictKind int
+
+const (
+	// claimVerdict: nothing was done and nothing can still be under way: claim and call.
+	claimVerdict verdictKind = iota
+	// adoptVerdict: the effect is there.
+	adoptVerdict
+	// settleVerdict: the open claim came to nothing: settle it as NotFound, then decide again.
+	settleVerdict
+	// waitVerdict: the open claim may still take effect.
+	waitVerdict
+	// stallVerdict: only a person can tell.
+	stallVerdict
+)
+
+// verdict is what to do about a call that must happen once, and why.
+type verdict struct {
+	kind     verdictKind
+	orderID  int64
+	after    time.Duration
+	reason   string
+	evidence string
+	forced   bool
+}
+
+// match is an order in WHMCS that carries the key of our order.
+type match struct {
+	orderID int64
+	status  string
+	where   string
+}
+
+// live tells whether the order was not withdrawn in WHMCS.
+func (m match) live() bool {
+	return !strings.EqualFold(m.status, whmcsCancelled) && !strings.EqualFold(m.status, whmcsFraud)
+}
+
+// sight is what a look at the client's orders in WHMCS showed.
+type sight struct {
+	// matches are the orders that carry the key.
+	matches []match
+	// highest is the highest order id of the client.
+	highest int64
+	// lookalikes are keyless orders above the baseline with exactly the plan's lines that no other object has. They are
+	// looked for only when an open claim has outlived its settle time.
+	lookalikes []int64
+	// keyReliable is true if this WHMCS is known to store the key: then an order without it is not ours.
+	keyReliable bool
+}
+
+// permission is what a person asked for, as far as it bears on a call.
+type permission struct {
+	// request is the last handled requestedAt.
+	request string
+	// forced is true if that request came with a valid force.
+	forced bool
+}
+
+// lastCall returns the newest claim of a step, or nil.
+func lastCall(calls []v1alpha1.Call, step v1alpha1.CallStep) *v1alpha1.Call {
+	for i := range slices.Backward(calls) {
+		if calls[i].Step == step {
+			return &calls[i]
+		}
+	}
+	return nil
+}
+
+// isOpen tells whether a claim's outcome is not known.
+func isOpen(call *v1alpha1.Call) bool {
+	return call != nil && call.SettledAt == nil
+}
+
+// settledFrom is the instant from which an empty look at an open claim counts.
+func settledFrom(call *v1alpha1.Call, settle time.Duration) time.Time {
+	return call.NotAfter.Add(settle)
+}
+
+// decideOrder decides about AddOrder.
+func decideOrder(calls []v1alpha1.Call, seen sight, allowed permission, settle time.Duration, now time.Time) verdict {
+	if v, ok := decideMatches(seen.matches); ok {
+		return v
+	}
+	last := lastCall(calls, v1alpha1.AddOrderCall)
+	switch {
+	case last == nil:
+		return verdict{kind: claimVerdict}
+	case isOpen(last):
+		return decideOpenOrder(last, seen, allowed, settle, now)
+	case last.Outcome == v1alpha1.RefusedOutcome && last.Request == allowed.request:
+		return verdict{kind: stallVerdict, reason: v1alpha1.OrderRefusedReason, evidence: last.Evidence}
+	default:
+		return verdict{kind: claimVerdict}
+	}
+}
+
+// decideMatches decides if orders carry the key: one is adopted, of several none is chosen.
+func decideMatches(matches []match) (verdict, bool) {
+	if len(matches) == 0 {
+		return verdict{}, false
+	}
+	live := slices.DeleteFunc(slices.Clone(matches), func(m match) bool { return !m.live() })
+	if len(live) == 1 {
+		matches = live
+	}
+	if len(matches) == 1 {
+		return verdict{
+			kind: adoptVerdict, orderID: matches[0].orderID,
+			evidence: fmt.Sprintf("order %d carries the key in its %s", matches[0].orderID, matches[0].where),
+		}, true
+	}
+	ids := make([]string, len(matches))
+	for i, m := range matches {
+		ids[i] = fmt.Sprintf("%d (%s)", m.orderID, m.status)
+	}
+	return verdict{
+		kind: stallVerdict, reason: v1alpha1.OutcomeUnknownReason,
+		evidence: "several WHMCS orders carry the key of this order: " + strings.Join(ids, ", ") +
+			". Cancel all but one in WHMCS, then set orderbridge.dev/requestedAt",
+	}, true
+}
+
+// decideOpenOrder decides about an AddOrder whose answer is missing and whose key was not found.
+func decideOpenOrder(last *v1alpha1.Call, seen sight, allowed permission, settle time.Duration, now time.Time) verdict {
+	if from := settledFrom(last, settle); now.Before(from) {
+		return verdict{
+			kind: waitVerdict, after: lookAgain(last, from, now), reason: v1alpha1.SettlingReason,
+			evidence: fmt.Sprintf("the answer to AddOrder was lost; WHMCS may still commit it until %s", from.UTC().Format(time.RFC3339)),
+		}
+	}
+	forced := allowed.forced && allowed.request != last.Request
+	switch {
+	case len(seen.lookalikes) == 0 || forced:
+		return verdict{kind: settleVerdict, evidence: "after the settle time WHMCS shows no such order", forced: forced}
+	case len(seen.lookalikes) == 1 && !seen.keyReliable:
+		return verdict{
+			kind: adoptVerdict, orderID: seen.lookalikes[0],
+			evidence: fmt.Sprintf("order %d is the only one of this client above %d with exactly these lines, and this WHMCS does not store the key",
+				seen.lookalikes[0], last.Baseline),
+		}
+	default:
+		return verdict{
+			kind: stallVerdict, reason: v1alpha1.OutcomeUnknownReason,
+			evidence: fmt.Sprintf("the answer to AddOrder was lost; orders %v of this client have exactly these lines and were made after %d, "+
+				"but nothing shows that one of them is this order. Look at them in WHMCS: if one is, put sfOrderId=<Salesforce id> in its notes and set "+
+				"orderbridge.dev/requestedAt; if none is, force", seen.lookalikes, last.Baseline),
+		}
+	}
+}
+
+// lookAgain spreads the looks at an open claim: soon at first, then ever slower until the settle time ends.
+func lookAgain(call *v1alpha1.Call, from, now time.Time) time.Duration {
+	pause := max(time.Second, now.Sub(call.ClaimedAt.Time)/2)
+	return max(100*time.Millisecond, min(pause, from.Sub(now)))
+}
+
+// acceptance is what a look at one order in WHMCS showed.
+type acceptance struct {
+	// found is false if WHMCS does not show the order.
+	found bool
+	// status of the order.
+	status string
+	// anyActive is true if a service of the order is active already.
+	anyActive bool
+	// queued is the text of a failed module action of a service of the order, if there is one.
+	queued string
+}
+
+// decideAccept decides about AcceptOrder. WHMCS answers a second accept like an unknown order, and a second accept that
+// is executed can deploy twice: so everything but a plain Pending order is looked at closely.
+func decideAccept(calls []v1alpha1.Call, seen acceptance, allowed permission, settle time.Duration, now time.Time) verdict {
+	switch {
+	case !seen.found:
+		return verdict{kind: stallVerdict, reason: v1alpha1.OutcomeUnknownReason, evidence: "WHMCS does not show the order any more"}
+	case strings.EqualFold(seen.status, whmcsActive):
+		return verdict{kind: adoptVerdict, evidence: "the order is Active in WHMCS"}
+	case strings.EqualFold(seen.status, whmcsCancelled):
+		return verdict{kind: stallVerdict, reason: v1alpha1.OrderCancelledReason, evidence: "the order is Cancelled in WHMCS"}
+	case strings.EqualFold(seen.status, whmcsFraud):
+		return verdict{kind: stallVerdict, reason: v1alpha1.OrderFraudReason, evidence: "the order is marked as Fraud in WHMCS"}
+	case !strings.EqualFold(seen.status, whmcsPending):
+		return verdict{
+			kind: stallVerdict, reason: v1alpha1.OutcomeUnknownReason,
+			evidence: fmt.Sprintf("the order has the status %q in WHMCS, which is neither Pending nor Active", seen.status),
+		}
+	}
+	last := lastCall(calls, v1alpha1.AcceptOrderCall)
+	forced := last != nil && allowed.forced && allowed.request != last.Request
+	switch {
+	case isOpen(last):
+		return decideOpenAccept(last, seen, forced, settle, now)
+	case forced:
+		return verdict{kind: claimVerdict, forced: true}
+	case last != nil && last.Outcome == v1alpha1.FailedOutcome:
+		return verdict{kind: stallVerdict, reason: v1alpha1.ProvisioningFailedReason, evidence: last.Evidence}
+	case seen.anyActive || seen.queued != "":
+		return partlyProvisioned(seen)
+	default:
+		return verdict{kind: claimVerdict}
+	}
+}
+
+func decideOpenAccept(last *v1alpha1.Call, seen acceptance, forced bool, settle time.Duration, now time.Time) verdict {
+	if from := settledFrom(last, settle); now.Before(from) {
+		return verdict{
+			kind: waitVerdict, after: lookAgain(last, from, now), reason: v1alpha1.SettlingReason,
+			evidence: fmt.Sprintf("the answer to AcceptOrder was lost; WHMCS may still finish it until %s", from.UTC().Format(time.RFC3339)),
+		}
+	}
+	if (seen.anyActive || seen.queued != "") && !forced {
+		return partlyProvisioned(seen)
+	}
+	return verdict{kind: settleVerdict, evidence: "after the settle time the order and its services are still Pending", forced: forced}
+}
+
+// partlyProvisioned stops in front of an order that is Pending although provisioning has begun.
+func partlyProvisioned(seen acceptance) verdict {
+	evidence := "the order is Pending in WHMCS although a service of it is active"
+	if seen.queued != "" {
+		evidence = "the order is Pending in WHMCS and a module action failed: " + seen.queued
+	}
+	return verdict{
+		kind: stallVerdict, reason: v1alpha1.ProvisioningFailedReason,
+		evidence: evidence + ". Finish it in WHMCS, then set orderbridge.dev/requestedAt",
+	}
+}

@@ -1,0 +1,229 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/orderbridge/orderbridge/api/v1alpha1"
+	"github.com/orderbridge/orderbridge/internal/whmcs"
+)
+
+// order makes exactly one order in WHMCS.
+func (w *worker) order(ctx context.Context, order *v1alpha1.ProvisioningOrder) outcome {
+	if known := order.Status.Whmcs; known != nil {
+		return done(v1alpha1.OrderedReason, fmt.Sprintf("WHMCS order %d", known.OrderID))
+	}
+	if !w.enter(order) {
+		return w.clientBusy(order)
+	}
+	seen, err := w.sightOf(ctx, order)
+	if err != nil {
+		return w.unavailable(ctx, order, err)
+	}
+	for {
+		v := decideOrder(order.Status.Calls, seen, w.permission(order), w.settleTime(), w.now())
+		switch v.kind {
+		case adoptVerdict:
+			return w.adopt(order, v)
+		case settleVerdict:
+			w.settle(order, v1alpha1.AddOrderCall, v1alpha1.NotFoundOutcome, v.evidence)
+			if order.Status.Failures++; order.Status.Failures >= retryBudget {
+				return stall(v1alpha1.OutcomeUnknownReason, errors.New("the answers to AddOrder keep getting lost, and no order was found after any of them"))
+			}
+		case claimVerdict:
+			return w.addOrder(ctx, order, seen.highest, v.forced)
+		case waitVerdict:
+			return wait(v.after, v.reason, v.evidence)
+		default:
+			return stall(v.reason, errors.New(v.evidence))
+		}
+	}
+}
+
+// sightOf is what WHMCS shows of the order: what this pass saw already, or a look now.
+func (w *worker) sightOf(ctx context.Context, order *v1alpha1.ProvisioningOrder) (sight, error) {
+	if w.seen != nil {
+		return *w.seen, nil
+	}
+	seen, err := w.look(ctx, order, order.Status.Plan.ClientID)
+	if err != nil {
+		return seen, err
+	}
+	last := lastCall(order.Status.Calls, v1alpha1.AddOrderCall)
+	if isOpen(last) && len(seen.matches) == 0 && !w.now().Before(settledFrom(last, w.settleTime())) {
+		seen.lookalikes, err = w.lookalikes(ctx, order, last.Baseline)
+	}
+	return seen, err
+}
+
+// lookalikes are orders of the client above the baseline, without a key, with exactly the plan's lines, that no other
+// ProvisioningOrder has.
+func (w *worker) lookalikes(ctx context.Context, order *v1alpha1.ProvisioningOrder, baseline int64) ([]int64, error) {
+	clientID := order.Status.Plan.ClientID
+	services, err := w.services(ctx, order, clientID)
+	if err != nil {
+		return nil, err
+	}
+	keyless, err := w.keyless(ctx, order, clientID, baseline)
+	if err != nil {
+		return nil, err
+	}
+	var found []int64
+	for _, id := range keyless {
+		if !sameLines(order.Status.Plan.Lines, servicesOf(services, id)) {
+			continue
+		}
+		taken, err := w.others.hasOrder(ctx, order, id)
+		if err != nil {
+			return nil, err
+		}
+		if !taken {
+			found = append(found, id)
+		}
+	}
+	return found, nil
+}
+
+// keyless are the client's orders above the baseline that carry no key at all and were not withdrawn.
+func (w *worker) keyless(ctx context.Context, order *v1alpha1.ProvisioningOrder, clientID, baseline int64) ([]int64, error) {
+	orders, err := read(ctx, w, order, func(ctx context.Context) ([]whmcs.Order, error) {
+		return w.backend.Billing.GetOrders(ctx, whmcs.OrderFilter{UserID: clientID})
+	})
+	if err != nil {
+		return nil, err
+	}
+	var ids []int64
+	for _, theirs := range orders {
+		candidate := match{orderID: theirs.ID, status: theirs.Status}
+		if theirs.ID > baseline && candidate.live() && !carriesAnyKey(theirs) {
+			ids = append(ids, theirs.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// adopt takes over an order that is there already.
+func (w *worker) adopt(order *v1alpha1.ProvisioningOrder, v verdict) outcome {
+	if isOpen(lastCall(order.Status.Calls, v1alpha1.AddOrderCall)) {
+		w.settle(order, v1alpha1.AddOrderCall, v1alpha1.FoundOutcome, v.evidence)
+	}
+	order.Status.Whmcs = &v1alpha1.WhmcsOrder{OrderID: v.orderID}
+	order.Status.Failures = 0
+	return done(v1alpha1.AdoptedReason, fmt.Sprintf("WHMCS order %d: %s", v.orderID, v.evidence))
+}
+
+// addOrder claims and calls AddOrder.
+func (w *worker) addOrder(ctx context.Context, order *v1alpha1.ProvisioningOrder, baseline int64, forced bool) outcome {
+	if w.backend.Spec.Suspend {
+		return suspended()
+	}
+	request, err := w.request(ctx, order)
+	if err != nil {
+		return w.unavailable(ctx, order, err)
+	}
+	release, err := w.backend.Admission.Acquire(ctx, order.CreationTimestamp.Time)
+	if err != nil {
+		return w.unavailable(ctx, order, err)
+	}
+	timeout := w.backend.Spec.Whmcs.Timeouts.AddOrder.Duration
+	call := v1alpha1.Call{Step: v1alpha1.AddOrderCall, Baseline: baseline, Forced: forced}
+	if err := w.claim(ctx, order, orderStep, call, timeout); err != nil {
+		release(nil)
+		return notClaimed(err)
+	}
+	w.called = true
+	claimed := lastCall(order.Status.Calls, v1alpha1.AddOrderCall)
+	request.NotAfter = claimed.NotAfter.Time
+	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	defer cancel()
+	result, err := w.backend.Billing.AddOrder(callCtx, request)
+	release(err)
+	if err != nil {
+		return w.notOrdered(order, err)
+	}
+	return w.ordered(ctx, order, result)
+}
+
+// request is the request of the plan with the markers.
+func (w *worker) request(ctx context.Context, order *v1alpha1.ProvisioningOrder) (whmcs.AddOrderRequest, error) {
+	if w.backend.Markers.wants(v1alpha1.CustomFieldMarker) {
+		var pids []int64
+		for _, line := range order.Status.Plan.Lines {
+			pids = append(pids, line.PID)
+		}
+		slices.Sort(pids)
+		if missing := w.backend.fields.missing(slices.Compact(pids), w.now()); len(missing) > 0 {
+			products, err := read(ctx, w, order, func(ctx context.Context) ([]whmcs.Product, error) {
+				return w.backend.Billing.GetProducts(ctx, whmcs.ProductFilter{PIDs: missing})
+			})
+			if err != nil {
+				return whmcs.AddOrderRequest{}, err
+			}
+			w.backend.fields.learn(missing, products, w.now())
+		}
+	}
+	return addOrderRequest(order, w.backend.Markers, w.backend.fields)
+}
+
+// notClaimed ends a pass whose claim could not be stored: no claim, no call.
+func notClaimed(err error) outcome {
+	out := ahead()
+	if !errors.Is(err, errAhead) {
+		out.err = err
+	}
+	return out
+}
+
+// notOrdered says what an error of AddOrder means.
+func (w *worker) notOrdered(order *v1alpha1.ProvisioningOrder, err error) outcome {
+	switch whmcs.ClassOf(err) {
+	case whmcs.Refused:
+		w.settle(order, v1alpha1.AddOrderCall, v1alpha1.RefusedOutcome, err.Error())
+		return stall(v1alpha1.OrderRefusedReason, err)
+	case whmcs.Denied, whmcs.Busy, whmcs.NotSent:
+		w.settle(order, v1alpha1.AddOrderCall, v1alpha1.NotSentOutcome, err.Error())
+		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, err.Error(), farSideFirst, farSideLongest)
+	default:
+		last := lastCall(order.Status.Calls, v1alpha1.AddOrderCall)
+		last.Evidence = cut(err.Error(), maxMessage)
+		now := w.now()
+		return wait(lookAgain(last, settledFrom(last, w.settleTime()), now), v1alpha1.SettlingReason,
+			"The answer to AddOrder was lost, looking for its effect: "+err.Error())
+	}
+}
+
+// ordered writes the answer down. The same write opens the claim of AcceptOrder, unless a shutdown has begun.
+func (w *worker) ordered(ctx context.Context, order *v1alpha1.ProvisioningOrder, result whmcs.AddOrderResult) outcome {
+	w.settle(order, v1alpha1.AddOrderCall, v1alpha1.SucceededOutcome, "")
+	order.Status.Whmcs = &v1alpha1.WhmcsOrder{OrderID: result.OrderID, InvoiceID: result.InvoiceID, Status: whmcsPending}
+	order.Status.Failures = 0
+	if ctx.Err() == nil && !w.backend.Spec.Suspend {
+		w.open(order, acceptStep, v1alpha1.Call{Step: v1alpha1.AcceptOrderCall}, w.backend.Spec.Whmcs.Timeouts.AcceptOrder.Duration)
+		w.accepting = true
+	}
+	if err := w.record(ctx, order); err != nil {
+		return notClaimed(err)
+	}
+	return done(v1alpha1.OrderedReason, fmt.Sprintf("WHMCS order %d", result.OrderID))
+}
+
+// enter takes the gate of the order's client.
+func (w *worker) enter(order *v1alpha1.ProvisioningOrder) bool {
+	key := clientKey{w.backend.Spec.Whmcs.URL, order.Status.Plan.ClientID}
+	if !w.gate.enter(key, order) {
+		return false
+	}
+	return !w.others.inFlight(order, w.now())
+}
+
+func (w *worker) clientBusy(order *v1alpha1.ProvisioningOrder) outcome {
+	return w.waitFor(order, v1alpha1.ClientBusyReason,
+		fmt.Sprintf("Another order of WHMCS client %d is being made", order.Status.Plan.ClientID), farSideFirst, farSideFirst*4)
+}
+
+func suspended() outcome {
+	return wait(farSideLongest*10, v1alpha1.SuspendedReason, "The pipeline is suspended")
+}

@@ -1,0 +1,274 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/orderbridge/orderbridge/api/v1alpha1"
+)
+
+// +kubebuilder:rbac:groups=orderbridge.dev,resources=provisioningorders,verbs=get;list;watch;create;update;patch;delete
+// +kubebuilder:rbac:groups=orderbridge.dev,resources=provisioningorders/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// OrderReconciler takes each ProvisioningOrder through its steps.
+type OrderReconciler struct {
+	client.Client
+	// Reader reads from the API server, not from the cache.
+	Reader   client.Reader
+	Recorder events.EventRecorder
+	Clock    clock.Clock
+	Backends *Backends
+	// Wake receives orders that should be looked at now, because what they wait for may have come.
+	Wake chan event.GenericEvent
+	// Learnt is told what was found out about the markers of a pipeline.
+	Learnt func(ctx context.Context, pipeline types.NamespacedName, markers []v1alpha1.MarkerStatus)
+
+	pace   *pacer
+	gate   *clientGate
+	others owners
+}
+
+// backendPending is how soon an order is looked at again whose pipeline is not ready to work yet.
+const backendPending = 500 * time.Millisecond
+
+// prepare fills what is not given.
+func (r *OrderReconciler) prepare() {
+	if r.pace == nil {
+		r.pace, r.gate = newPacer(), newClientGate()
+	}
+	if r.others == nil {
+		r.others = clusterOwners{cache: r.Client, reader: r.Reader, backends: r.Backends}
+	}
+}
+
+// SetupWithManager registers the reconciler with at most concurrency orders at a time.
+func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager, concurrency int) error {
+	r.prepare()
+	indexer := mgr.GetFieldIndexer()
+	if err := indexer.IndexField(context.Background(), &v1alpha1.ProvisioningOrder{}, openClientIndex, indexOpenClient); err != nil {
+		return fmt.Errorf("indexing orders by open client: %w", err)
+	}
+	if err := indexer.IndexField(context.Background(), &v1alpha1.ProvisioningOrder{}, waitingIndex, indexWaiting); err != nil {
+		return fmt.Errorf("indexing orders by reason: %w", err)
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("provisioningorder").
+		For(&v1alpha1.ProvisioningOrder{}, builder.WithPredicates(asksForWork())).
+		WatchesRawSource(source.Channel(r.Wake, &handler.EnqueueRequestForObject{})).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: concurrency,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, 5*time.Minute),
+		}).
+		Complete(reconcile.AsReconciler(finishedToo{r.Client, r.Reader}, r))
+}
+
+// asksForWork passes what an order must be looked at for. Changes of the status are our own, and an object that leaves
+// the cache because it is finished is no work.
+func asksForWork() predicate.Predicate {
+	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
+	return predicate.Funcs{
+		DeleteFunc: func(event.DeleteEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return changed.Update(e) || e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
+		},
+	}
+}
+
+// finishedToo reads an object that is not in the cache from the API server: finished orders are not cached.
+type finishedToo struct {
+	client.Client
+	reader client.Reader
+}
+
+// Get reads an object from the cache or, if it is not there, from the API server.
+func (f finishedToo) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	err := f.Client.Get(ctx, key, obj, opts...)
+	if apierrors.IsNotFound(err) {
+		return f.reader.Get(ctx, key, obj, opts...)
+	}
+	return err
+}
+
+// Reconcile takes an order as far as it goes now.
+func (r *OrderReconciler) Reconcile(ctx context.Context, order *v1alpha1.ProvisioningOrder) (ctrl.Result, error) {
+	name := types.NamespacedName{Namespace: order.Namespace, Name: order.Spec.PipelineRef.Name}
+	backend := r.Backends.Get(name)
+	if !order.DeletionTimestamp.IsZero() {
+		return r.finalize(ctx, order, backend)
+	}
+	w := &worker{
+		clock: r.Clock, reader: r.Reader, writer: r.Status(), backend: backend, pace: r.pace, gate: r.gate, others: r.others, learnt: r.Learnt,
+		stored: *order.Status.DeepCopy(),
+	}
+	if order.Status.State == v1alpha1.ProvisionedState && order.Annotations[v1alpha1.RequestedAtAnnotation] == order.Status.LastHandledRequest {
+		return ctrl.Result{}, nil
+	}
+	if backend == nil {
+		return r.withoutBackend(ctx, w, order, name)
+	}
+	asked, notices := takeRequest(order)
+	if asked {
+		w.asked = true
+		r.pace.forget(order.UID)
+	}
+	at, out := walk(ctx, w, order)
+	defer r.leave(order)
+	return r.finish(ctx, w, order, at, out, notices)
+}
+
+// walk runs the steps until one does not end with done. It returns the step that ended the pass.
+func walk(ctx context.Context, w *worker, order *v1alpha1.ProvisioningOrder) (int, outcome) {
+	for at, s := range steps {
+		out := s.run(w, ctx, order)
+		if out.kind != doneKind || at == len(steps)-1 {
+			return at, out
+		}
+		setCondition(order, s.condition, "True", out.reason, out.message)
+	}
+	return 0, ahead()
+}
+
+// finish turns the pass's outcome into status, events, the report to Salesforce and what Reconcile returns.
+func (r *OrderReconciler) finish(ctx context.Context, w *worker, order *v1alpha1.ProvisioningOrder, at int, out outcome, notices []notice) (ctrl.Result, error) {
+	if out.kind == aheadKind && out.err != nil {
+		return ctrl.Result{}, out.err
+	}
+	if out.kind == aheadKind && !w.called {
+		return ctrl.Result{RequeueAfter: out.after}, nil
+	}
+	event, result, err := conclude(order, at, out, backoff, r.Clock.Now())
+	if order.Status.State == v1alpha1.StalledState || out.kind == waitKind {
+		if failed := w.report(ctx, order, out); failed != nil {
+			log.FromContext(ctx).Info("Reporting to Salesforce later", "reason", out.reason, "problem", failed.Error())
+			result, err = ctrl.Result{RequeueAfter: soonest(result.RequeueAfter, reportAgain)}, nil
+		}
+	}
+	if saved := r.save(ctx, w, order); saved != nil {
+		if errors.Is(saved, errAhead) {
+			return ctrl.Result{RequeueAfter: time.Second}, nil
+		}
+		return ctrl.Result{}, saved
+	}
+	if out.kind == doneKind {
+		r.pace.forget(order.UID)
+	}
+	for _, n := range notices {
+		r.Recorder.Eventf(order, nil, n.eventType, n.reason, n.action, "%s", n.message)
+	}
+	if event != nil {
+		r.Recorder.Eventf(order, nil, event.eventType, event.reason, event.action, "%s", event.message)
+	}
+	observe(order, w)
+	return result, err
+}
+
+// reportAgain is how soon a report to Salesforce that failed is tried again.
+const reportAgain = 30 * time.Second
+
+func soonest(a, b time.Duration) time.Duration {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
+}
+
+// save writes the pass's result. After a call it must not be lost.
+func (r *OrderReconciler) save(ctx context.Context, w *worker, order *v1alpha1.ProvisioningOrder) error {
+	if w.called {
+		return w.record(ctx, order)
+	}
+	return w.save(ctx, order)
+}
+
+// withoutBackend waits for the pipeline. Nothing is written while a pipeline that exists is being set up.
+func (r *OrderReconciler) withoutBackend(ctx context.Context, w *worker, order *v1alpha1.ProvisioningOrder, name types.NamespacedName) (ctrl.Result, error) {
+	var pipeline v1alpha1.ProvisioningPipeline
+	err := r.Get(ctx, name, &pipeline)
+	if !apierrors.IsNotFound(err) {
+		return ctrl.Result{RequeueAfter: backendPending}, client.IgnoreNotFound(err)
+	}
+	out := wait(farSideLongest, v1alpha1.PipelineNotReadyReason,
+		fmt.Sprintf("There is no ProvisioningPipeline %q in namespace %s; the order goes on by itself when there is", name.Name, name.Namespace))
+	return r.finish(ctx, w, order, r.reached(order), out, nil)
+}
+
+// reached is the first step that is not done by what is known.
+func (r *OrderReconciler) reached(order *v1alpha1.ProvisioningOrder) int {
+	switch {
+	case order.Status.Whmcs != nil:
+		return acceptStep
+	case frozen(order):
+		return orderStep
+	default:
+		return 0
+	}
+}
+
+// leave gives up the gate of the order's client unless its AddOrder may still take effect, and wakes who waited.
+func (r *OrderReconciler) leave(order *v1alpha1.ProvisioningOrder) {
+	if last := lastCall(order.Status.Calls, v1alpha1.AddOrderCall); isOpen(last) && order.Status.State != v1alpha1.StalledState {
+		return
+	}
+	for _, name := range r.gate.leave(order.UID) {
+		wake(r.Wake, name)
+	}
+}
+
+// wake asks for an order to be looked at. If the queue is full the order's own wait brings it back.
+func wake(queue chan<- event.GenericEvent, name types.NamespacedName) {
+	order := &v1alpha1.ProvisioningOrder{}
+	order.Namespace, order.Name = name.Namespace, name.Name
+	select {
+	case queue <- event.GenericEvent{Object: order}:
+	default:
+	}
+}
+
+// finalize lets the object go as soon as no call of it can be under way.
+func (r *OrderReconciler) finalize(ctx context.Context, order *v1alpha1.ProvisioningOrder, backend *Backend) (ctrl.Result, error) {
+	if !controllerutil.ContainsFinalizer(order, v1alpha1.ClaimFinalizer) {
+		return ctrl.Result{}, nil
+	}
+	now := r.Clock.Now()
+	for _, call := range order.Status.Calls {
+		until := call.NotAfter.Time
+		if backend != nil {
+			until = settledFrom(&call, backend.Spec.Whmcs.Timeouts.Settle.Duration)
+		}
+		if isOpen(&call) && now.Before(until) {
+			log.FromContext(ctx).Info("Keeping the deleted order until its call can no longer take effect", "until", until)
+			return ctrl.Result{RequeueAfter: until.Sub(now)}, nil
+		}
+	}
+	before := order.DeepCopy()
+	controllerutil.RemoveFinalizer(order, v1alpha1.ClaimFinalizer)
+	err := r.Patch(ctx, order, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	r.pace.forget(order.UID)
+	for _, name := range r.gate.leave(order.UID) {
+		wake(r.Wake, name)
+	}
+	if apierrors.IsConflict(err) {
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
+	return ctrl.Result{}, client.IgnoreNotFound(err)
+}

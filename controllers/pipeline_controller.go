@@ -1,0 +1,291 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/orderbridge/orderbridge/api/v1alpha1"
+	"github.com/orderbridge/orderbridge/internal/intake"
+	"github.com/orderbridge/orderbridge/internal/salesforce"
+	"github.com/orderbridge/orderbridge/internal/whmcs"
+)
+
+// +kubebuilder:rbac:groups=orderbridge.dev,resources=provisioningpipelines,verbs=get;list;watch
+// +kubebuilder:rbac:groups=orderbridge.dev,resources=provisioningpipelines/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
+// +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch
+
+// PipelineReconciler keeps the clients, the mapping and the streams of each ProvisioningPipeline up to date, and says in
+// conditions what is wrong with them.
+type PipelineReconciler struct {
+	client.Client
+	// Reader reads from the API server, not from the cache: Secrets must not lie in the manager's memory.
+	Reader   client.Reader
+	Recorder events.EventRecorder
+	Clock    clock.Clock
+	Backends *Backends
+	// Wake takes the orders that should be looked at now.
+	Wake chan event.GenericEvent
+	// Intake runs the streams and the sweep.
+	Intake Intake
+
+	again      chan event.GenericEvent
+	admissions *admissions
+	// pipelines is used by one worker at a time.
+	pipelines map[types.NamespacedName]*pipelineLinks
+}
+
+// Intake runs the streams and sweeps of pipelines.
+type Intake interface {
+	Apply(intake.Wanted)
+	Remove(types.NamespacedName)
+	Snapshot(types.NamespacedName) intake.Snapshot
+	Changes() <-chan event.GenericEvent
+}
+
+// pipelineLinks is what is built for a pipeline.
+type pipelineLinks struct {
+	salesforce link[*salesforce.Client]
+	whmcs      link[*whmcs.Client]
+	mapping    mappingLink
+	markers    *markerMemory
+	fields     *fieldMemory
+	suspended  bool
+	orgID      string
+	version    string
+}
+
+// lookInterval is how often a pipeline is looked at without a cause: Secrets are not watched, so that the manager needs
+// no right to list them.
+const lookInterval = 5 * time.Second
+
+// mappingIndex finds the pipelines that use a ConfigMap.
+const mappingIndex = "mappingRef"
+
+func (r *PipelineReconciler) prepare() {
+	r.again = make(chan event.GenericEvent, 64)
+	r.pipelines = map[types.NamespacedName]*pipelineLinks{}
+	r.admissions = newAdmissions(r.breakerChanged)
+}
+
+// SetupWithManager registers the reconciler.
+func (r *PipelineReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.prepare()
+	byMapping := func(obj client.Object) []string {
+		pipeline, ok := obj.(*v1alpha1.ProvisioningPipeline)
+		if !ok {
+			return nil
+		}
+		return []string{pipeline.Spec.MappingRef.Name}
+	}
+	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.ProvisioningPipeline{}, mappingIndex, byMapping); err != nil {
+		return fmt.Errorf("indexing pipelines by mapping: %w", err)
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("provisioningpipeline").
+		For(&v1alpha1.ProvisioningPipeline{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.pipelinesOfMapping)).
+		WatchesRawSource(source.Channel(r.Intake.Changes(), &handler.EnqueueRequestForObject{})).
+		WatchesRawSource(source.Channel(r.again, &handler.EnqueueRequestForObject{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
+		Complete(r)
+}
+
+func (r *PipelineReconciler) pipelinesOfMapping(ctx context.Context, config client.Object) []reconcile.Request {
+	var list v1alpha1.ProvisioningPipelineList
+	err := r.List(ctx, &list, client.InNamespace(config.GetNamespace()), client.MatchingFields{mappingIndex: config.GetName()})
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Listing the pipelines of a mapping")
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range list.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+	}
+	return requests
+}
+
+// breakerChanged looks at the pipelines of a WHMCS whose circuit breaker opened or closed.
+func (r *PipelineReconciler) breakerChanged(endpoint string, open bool) {
+	value := 0.0
+	if open {
+		value = 1
+	}
+	breakerOpen.WithLabelValues(endpoint).Set(value)
+	for _, name := range r.admissions.pipelines(endpoint) {
+		pipeline := &v1alpha1.ProvisioningPipeline{}
+		pipeline.Namespace, pipeline.Name = name.Namespace, name.Name
+		select {
+		case r.again <- event.GenericEvent{Object: pipeline}:
+		default:
+			// The next look comes within lookInterval.
+		}
+	}
+}
+
+// Reconcile brings one pipeline up to date.
+func (r *PipelineReconciler) Reconcile(ctx context.Context, request reconcile.Request) (ctrl.Result, error) {
+	var pipeline v1alpha1.ProvisioningPipeline
+	err := r.Get(ctx, request.NamespacedName, &pipeline)
+	if apierrors.IsNotFound(err) || err == nil && !pipeline.DeletionTimestamp.IsZero() {
+		r.forget(request.NamespacedName)
+		return ctrl.Result{}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	links := r.pipelines[request.NamespacedName]
+	if links == nil {
+		links = &pipelineLinks{markers: newMarkerMemory(pipeline.Spec.Whmcs.Markers, pipeline.Status.Markers), suspended: pipeline.Spec.Suspend}
+		r.pipelines[request.NamespacedName] = links
+	}
+	reasons, err := r.refresh(ctx, &pipeline, links)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.patchStatus(ctx, &pipeline, links); err != nil {
+		return ctrl.Result{}, err
+	}
+	if len(reasons) > 0 {
+		woken, err := wakeWaiting(ctx, r.Client, r.Wake, request.NamespacedName, reasons...)
+		if err != nil {
+			return ctrl.Result{}, err
+		}
+		log.FromContext(ctx).Info("Waking orders", "reasons", reasons, "orders", woken)
+	}
+	return ctrl.Result{RequeueAfter: lookInterval}, nil
+}
+
+func (r *PipelineReconciler) forget(name types.NamespacedName) {
+	r.Intake.Remove(name)
+	r.Backends.Set(name, nil)
+	r.admissions.forget(name)
+	delete(r.pipelines, name)
+}
+
+// refresh builds what changed, publishes it, and returns the reasons whose waiting orders should be woken.
+func (r *PipelineReconciler) refresh(ctx context.Context, pipeline *v1alpha1.ProvisioningPipeline, links *pipelineLinks) ([]string, error) {
+	name := client.ObjectKeyFromObject(pipeline)
+	before := r.Backends.Get(name)
+	whmcsTrouble, bookTrouble := links.whmcs.trouble(), links.salesforce.trouble()
+	if err := salesforceLink(ctx, r.Reader, pipeline, &links.salesforce); err != nil {
+		return nil, err
+	}
+	if err := whmcsLink(ctx, r.Reader, pipeline, &links.whmcs); err != nil {
+		return nil, err
+	}
+	mappingChanged, err := links.mapping.refresh(ctx, r.Reader, pipeline)
+	if err != nil {
+		return nil, err
+	}
+	if org := checkSalesforce(ctx, &links.salesforce); org != "" {
+		links.orgID = org
+	}
+	next := r.backend(pipeline, links, before)
+	if next.Admission != nil {
+		if version := checkWhmcs(ctx, &links.whmcs, next.Admission, r.Clock.Now()); version != "" {
+			links.version = version
+		}
+	}
+	next.BookProblem, next.BillingProblem = text(links.salesforce.trouble()), text(links.whmcs.trouble())
+	r.Backends.Set(name, next)
+	r.Intake.Apply(wanted(pipeline, links))
+
+	var reasons []string
+	if before == nil || links.suspended && !pipeline.Spec.Suspend {
+		reasons = append(reasons, waitingForStart...)
+	}
+	links.suspended = pipeline.Spec.Suspend
+	if mappingChanged && links.mapping.mapping != nil {
+		reasons = append(reasons, waitingForMapping...)
+	}
+	if whmcsTrouble != nil && links.whmcs.trouble() == nil {
+		reasons = append(reasons, waitingForWhmcs...)
+	}
+	if bookTrouble != nil && links.salesforce.trouble() == nil {
+		reasons = append(reasons, waitingForBook...)
+	}
+	return reasons, nil
+}
+
+func text(p *problem) string {
+	if p == nil {
+		return ""
+	}
+	return p.message
+}
+
+// backend makes what orders work with from the links.
+func (r *PipelineReconciler) backend(pipeline *v1alpha1.ProvisioningPipeline, links *pipelineLinks, before *Backend) *Backend {
+	spec := &pipeline.Spec.Whmcs
+	if before == nil || !equality.Semantic.DeepEqual(before.Spec.Whmcs.Markers, spec.Markers) || before.Spec.Whmcs.URL != spec.URL {
+		known := pipeline.Status.Markers
+		if before != nil && before.Spec.Whmcs.URL != spec.URL {
+			known = nil
+		}
+		links.markers = newMarkerMemory(spec.Markers, known)
+	}
+	if links.fields == nil || links.fields.name != spec.MarkerCustomFieldName {
+		links.fields = newFieldMemory(spec.MarkerCustomFieldName)
+	}
+	next := &Backend{
+		Spec:           *pipeline.Spec.DeepCopy(),
+		Mapping:        links.mapping.mapping,
+		MappingProblem: text(links.mapping.problem),
+		Version:        links.mapping.version,
+		Markers:        links.markers,
+		fields:         links.fields,
+	}
+	if c := links.salesforce.client; c != nil && links.mapping.mapping != nil {
+		next.Book, next.bookOf = links.book(c, before), c
+	}
+	if c := links.whmcs.client; c != nil {
+		next.Billing = c
+		next.Admission = r.admissions.of(c.Endpoint(), client.ObjectKeyFromObject(pipeline),
+			limits{int(spec.MaxConcurrentRequests), float64(spec.RequestsPerSecond)})
+	}
+	return next
+}
+
+// book keeps the batcher while client and mapping stay the same, so that requests go on gathering in it.
+func (l *pipelineLinks) book(c *salesforce.Client, before *Backend) orderBook {
+	if before != nil && before.bookOf == c && before.Mapping == l.mapping.mapping && before.Book != nil {
+		return before.Book
+	}
+	return salesforce.NewBatcher(c, salesforce.Select{
+		OrderFields: l.mapping.mapping.OrderFields(),
+		ItemFields:  l.mapping.mapping.ItemFields(),
+	})
+}
+
+// Learnt stores what was found out about the markers of a pipeline. Not storing it only means finding out again.
+func (r *PipelineReconciler) Learnt(ctx context.Context, name types.NamespacedName, markers []v1alpha1.MarkerStatus) {
+	var pipeline v1alpha1.ProvisioningPipeline
+	if err := r.Get(ctx, name, &pipeline); err != nil {
+		log.FromContext(ctx).Info("Markers not stored", "pipeline", name, "problem", err.Error())
+		return
+	}
+	before := pipeline.DeepCopy()
+	pipeline.Status.Markers = markers
+	if err := r.Status().Patch(ctx, &pipeline, client.MergeFrom(before)); err != nil {
+		log.FromContext(ctx).Info("Markers not stored", "pipeline", name, "problem", err.Error())
+	}
+}

@@ -1,0 +1,173 @@
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/orderbridge/orderbridge/api/v1alpha1"
+	"github.com/orderbridge/orderbridge/internal/whmcs"
+)
+
+// servicesOf are the services of one order, by id.
+func servicesOf(services []whmcs.Service, orderID int64) []whmcs.Service {
+	own := slices.DeleteFunc(slices.Clone(services), func(s whmcs.Service) bool { return s.OrderID != orderID })
+	slices.SortFunc(own, func(a, b whmcs.Service) int { return cmp.Compare(a.ID, b.ID) })
+	return own
+}
+
+// sort of a line: lines with the same one can only be told apart by markers.
+type lineKind struct {
+	pid   int64
+	cycle string
+}
+
+func cycleOf(text string) string {
+	if cycle, ok := whmcs.BillingCycle(text); ok {
+		return cycle
+	}
+	return strings.ToLower(text)
+}
+
+// sameLines tells whether services are exactly what the lines ask for: products, cycles and quantities. WHMCS keeps a
+// quantity on one service or makes several services, by a setting of the product.
+func sameLines(lines []v1alpha1.PlanLine, services []whmcs.Service) bool {
+	count := map[lineKind]int64{}
+	for _, line := range lines {
+		count[lineKind{line.PID, line.BillingCycle}] += line.Quantity
+	}
+	for _, service := range services {
+		count[lineKind{service.PID, cycleOf(service.BillingCycle)}] -= max(service.Quantity, 1)
+	}
+	for _, left := range count {
+		if left != 0 {
+			return false
+		}
+	}
+	return len(services) > 0
+}
+
+// join finds the services of each line: by the line's domain if it was stored, else by product and cycle, in the order
+// of the service ids. Position in the answer means nothing. The problem says what is missing or too many.
+func join(order *v1alpha1.ProvisioningOrder, services []whmcs.Service) ([]v1alpha1.WhmcsService, string) {
+	var lines []v1alpha1.PlanLine
+	if order.Status.Plan != nil {
+		lines = order.Status.Plan.Lines
+	}
+	missing := make([]int64, len(lines))
+	for i, line := range lines {
+		missing[i] = line.Quantity
+	}
+	lineOf := make([]int, len(services))
+	for at, service := range services {
+		lineOf[at] = slices.IndexFunc(lines, func(line v1alpha1.PlanLine) bool {
+			return line.PID == service.PID && line.Domain != "" && strings.EqualFold(line.Domain, service.Domain)
+		})
+		for i := range lines {
+			if strings.EqualFold(service.Domain, lineDomain(order, i)) {
+				lineOf[at] = i
+			}
+		}
+		if lineOf[at] >= 0 {
+			missing[lineOf[at]] -= max(service.Quantity, 1)
+		}
+	}
+	for at, service := range services {
+		if lineOf[at] >= 0 {
+			continue
+		}
+		lineOf[at] = slices.IndexFunc(lines, func(line v1alpha1.PlanLine) bool {
+			return line.PID == service.PID && line.BillingCycle == cycleOf(service.BillingCycle)
+		})
+		for i, line := range lines {
+			if line.PID == service.PID && line.BillingCycle == cycleOf(service.BillingCycle) && missing[i] >= max(service.Quantity, 1) {
+				lineOf[at] = i
+				break
+			}
+		}
+		if lineOf[at] >= 0 {
+			missing[lineOf[at]] -= max(service.Quantity, 1)
+		}
+	}
+	return joined(lines, services, lineOf, missing)
+}
+
+func joined(lines []v1alpha1.PlanLine, services []whmcs.Service, lineOf []int, missing []int64) ([]v1alpha1.WhmcsService, string) {
+	var list []v1alpha1.WhmcsService
+	var problems []string
+	for at, service := range services {
+		item := v1alpha1.WhmcsService{ServiceID: service.ID, Status: service.Status}
+		if lineOf[at] >= 0 {
+			item.OrderItemID = lines[lineOf[at]].OrderItemID
+		} else if len(lines) > 0 {
+			problems = append(problems, fmt.Sprintf("service %d (product %d, %s) was not asked for", service.ID, service.PID, service.BillingCycle))
+		}
+		list = append(list, item)
+	}
+	for i, line := range lines {
+		switch {
+		case missing[i] > 0:
+			problems = append(problems, fmt.Sprintf("line %s (product %d, %s) lacks %d of %d", line.OrderItemID, line.PID, line.BillingCycle, missing[i], line.Quantity))
+		case missing[i] < 0:
+			problems = append(problems, fmt.Sprintf("line %s (product %d, %s) has %d more than %d", line.OrderItemID, line.PID, line.BillingCycle, -missing[i], line.Quantity))
+		}
+	}
+	if len(problems) == 0 {
+		return list, ""
+	}
+	return list, strings.Join(problems, "; ") + ". Correct the order in WHMCS, then set orderbridge.dev/requestedAt"
+}
+
+// allActive tells whether there are services and all of them work.
+func allActive(services []v1alpha1.WhmcsService) bool {
+	return len(services) > 0 && !slices.ContainsFunc(services, func(s v1alpha1.WhmcsService) bool {
+		return !strings.EqualFold(s.Status, whmcsActive) && !strings.EqualFold(s.Status, whmcsCompleted)
+	})
+}
+
+// withdrawn names a service that somebody ended, or "".
+func withdrawn(services []v1alpha1.WhmcsService) string {
+	for _, service := range services {
+		switch strings.ToLower(service.Status) {
+		case "cancelled", "terminated", "fraud", "suspended":
+			return fmt.Sprintf("service %d is %s", service.ServiceID, service.Status)
+		}
+	}
+	return ""
+}
+
+// carriesAnyKey tells whether an order carries the key of some order: then it is that order's.
+func carriesAnyKey(theirs whmcs.Order) bool {
+	if strings.Contains(theirs.Notes, keyPrefix) {
+		return true
+	}
+	return slices.ContainsFunc(theirs.LineItems, func(item whmcs.LineItem) bool {
+		return strings.HasSuffix(strings.ToLower(item.Domain), ".orderbridge.invalid")
+	})
+}
+
+// learn finds out, once, whether this WHMCS stores the markers.
+func (w *worker) learn(ctx context.Context, order *v1alpha1.ProvisioningOrder, services []whmcs.Service) error {
+	markers := w.backend.Markers
+	sent := lastCall(order.Status.Calls, v1alpha1.AddOrderCall)
+	if !markers.unknown() || sent == nil {
+		return nil
+	}
+	theirs, err := w.readOrder(ctx, order)
+	if err != nil || theirs == nil {
+		return err
+	}
+	seen := map[v1alpha1.Marker]bool{
+		v1alpha1.NotesMarker:      inNotes(theirs.Notes, orderKey(order)),
+		v1alpha1.LineDomainMarker: inDomains(theirs.LineItems, order),
+		v1alpha1.CustomFieldMarker: slices.ContainsFunc(services, func(s whmcs.Service) bool {
+			return inFields(s.CustomFields, orderKey(order))
+		}),
+	}
+	if list := markers.learn(seen); list != nil {
+		w.learnt(ctx, w.pipeline(order), list)
+	}
+	return nil
+}

@@ -1,0 +1,276 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/orderbridge/orderbridge/api/v1alpha1"
+	"github.com/orderbridge/orderbridge/internal/mapping"
+	"github.com/orderbridge/orderbridge/internal/salesforce"
+	"github.com/orderbridge/orderbridge/internal/whmcs"
+)
+
+// commitTime is how long an order may be invisible after its event: the event may be delivered before the transaction
+// that made the order is committed.
+const commitTime = 5 * time.Minute
+
+// validate reads the order from Salesforce and resolves the mapping into the plan, until the first claim freezes it.
+func (w *worker) validate(ctx context.Context, order *v1alpha1.ProvisioningOrder) outcome {
+	id, err := orderID(order)
+	if err != nil {
+		return stall(v1alpha1.MalformedEventReason, err)
+	}
+	if frozen(order) {
+		return done(v1alpha1.PlannedReason, planMessage(order))
+	}
+	if w.backend.Spec.Suspend {
+		return suspended()
+	}
+	if w.backend.Mapping == nil {
+		return w.waitFor(order, v1alpha1.MappingInvalidReason, w.backend.MappingProblem, customerLongest, customerLongest)
+	}
+	record, out, ok := w.readRecord(ctx, order, id)
+	if !ok {
+		return out
+	}
+	if w.backend.Billing == nil {
+		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, w.backend.BillingProblem, farSideFirst, farSideLongest)
+	}
+	if out, ok := w.plan(order, record); !ok {
+		return out
+	}
+	if orderID, ok := w.backend.Mapping.AlreadyOrdered(record); ok {
+		return w.alreadyOrdered(ctx, order, orderID)
+	}
+	if at := order.Status.Plan.ScheduledFor; at != nil && w.now().Before(at.Time) {
+		return wait(min(at.Sub(w.now()), time.Hour), v1alpha1.ScheduledReason, "Scheduled for "+at.UTC().Format(time.RFC3339))
+	}
+	return w.client(ctx, order)
+}
+
+// orderID is the checked Salesforce id of the order.
+func orderID(order *v1alpha1.ProvisioningOrder) (salesforce.ID, error) {
+	if order.Spec.SalesforceOrderID == "" {
+		problem := "the event names no order"
+		if order.Spec.Event != nil && order.Spec.Event.Problem != "" {
+			problem = order.Spec.Event.Problem
+		}
+		return "", errors.New(problem)
+	}
+	return salesforce.ParseID(order.Spec.SalesforceOrderID)
+}
+
+// frozen tells whether the plan must stay as it is: an order may exist that was made from it.
+func frozen(order *v1alpha1.ProvisioningOrder) bool {
+	last := lastCall(order.Status.Calls, v1alpha1.AddOrderCall)
+	switch {
+	case order.Status.Plan == nil:
+		return false
+	case order.Status.Whmcs != nil || isOpen(last):
+		return true
+	default:
+		return last != nil && last.Outcome == v1alpha1.NotFoundOutcome && last.Request == order.Status.LastHandledRequest
+	}
+}
+
+// readRecord reads the order from Salesforce.
+func (w *worker) readRecord(ctx context.Context, order *v1alpha1.ProvisioningOrder, id salesforce.ID) (map[string]any, outcome, bool) {
+	if w.backend.Book == nil {
+		return nil, w.waitFor(order, v1alpha1.SalesforceUnavailableReason, w.backend.BookProblem, farSideFirst, farSideLongest), false
+	}
+	record, err := w.backend.Book.Order(ctx, id.String())
+	if err != nil {
+		return nil, w.unread(ctx, order, err), false
+	}
+	seen := order.Status.Salesforce
+	if seen == nil {
+		seen = &v1alpha1.SalesforceOrder{}
+		order.Status.Salesforce = seen
+	}
+	seen.OrderNumber = record.Text("OrderNumber")
+	seen.AccountID = record.Text("AccountId")
+	w.theirs = record.Plain()
+	return w.theirs, outcome{}, true
+}
+
+// unread says what an error of reading the order means.
+func (w *worker) unread(ctx context.Context, order *v1alpha1.ProvisioningOrder, err error) outcome {
+	switch {
+	case ctx.Err() != nil:
+		return ahead()
+	case errors.Is(err, salesforce.ErrDeleted):
+		return stall(v1alpha1.OrderDeletedReason, errors.New("the order was deleted in Salesforce"))
+	case errors.Is(err, salesforce.ErrNotFound):
+		if w.now().Sub(order.CreationTimestamp.Time) < commitTime {
+			return w.waitFor(order, v1alpha1.OrderNotFoundReason, "Salesforce does not show the order yet", time.Second, 15*time.Second)
+		}
+		return w.waitFor(order, v1alpha1.OrderNotFoundReason,
+			"Salesforce does not show the order: it was rolled back, or the user of the pipeline may not read it", customerLongest, customerLongest)
+	}
+	switch salesforce.ClassOf(err) {
+	case salesforce.Schema, salesforce.Rejected:
+		return stall(v1alpha1.ReadRejectedReason, err)
+	default:
+		return w.waitFor(order, v1alpha1.SalesforceUnavailableReason, err.Error(), farSideFirst, farSideLongest)
+	}
+}
+
+// plan resolves the mapping. An order that Salesforce says is ordered already needs no open gate.
+func (w *worker) plan(order *v1alpha1.ProvisioningOrder, record map[string]any) (outcome, bool) {
+	m := w.backend.Mapping
+	var plan mapping.Plan
+	var err error
+	if _, ordered := m.AlreadyOrdered(record); ordered {
+		plan, err = m.PlanUngated(record)
+	} else {
+		plan, err = m.Plan(record, order.Status.Salesforce.ReportedState)
+	}
+	if err != nil {
+		return w.missed(order, err), false
+	}
+	order.Status.Plan = apiPlan(plan, w.backend)
+	return outcome{}, true
+}
+
+// missed waits for the mapping or the record to be mended. A changed mapping wakes the order at once.
+func (w *worker) missed(order *v1alpha1.ProvisioningOrder, err error) outcome {
+	miss, ok := errors.AsType[*mapping.Miss](err)
+	if !ok {
+		return retry(v1alpha1.MappingInvalidReason, err)
+	}
+	return w.waitFor(order, miss.Reason, miss.Message, customerFirst, customerLongest)
+}
+
+func apiPlan(plan mapping.Plan, backend *Backend) *v1alpha1.Plan {
+	p := &v1alpha1.Plan{
+		ClientID:       plan.ClientID,
+		PaymentMethod:  plan.PaymentMethod,
+		PromoCode:      plan.PromoCode,
+		NoInvoice:      plan.NoInvoice,
+		NoInvoiceEmail: plan.NoInvoiceEmail,
+		NoEmail:        plan.NoEmail,
+		Mapping:        backend.Version,
+	}
+	if p.PaymentMethod == "" {
+		p.PaymentMethod = backend.Spec.Whmcs.PaymentMethod
+	}
+	if !plan.ScheduledFor.IsZero() {
+		p.ScheduledFor = new(metav1.NewTime(plan.ScheduledFor))
+	}
+	for _, line := range plan.Lines {
+		p.Lines = append(p.Lines, v1alpha1.PlanLine{
+			OrderItemID:   line.OrderItemID,
+			SKU:           line.SKU,
+			PID:           line.PID,
+			BillingCycle:  line.BillingCycle,
+			Quantity:      line.Quantity,
+			ConfigOptions: named(line.ConfigOptions),
+			CustomFields:  named(line.CustomFields),
+			Domain:        line.Domain,
+		})
+	}
+	return p
+}
+
+// named turns ids into the keys of a JSON object.
+func named[V any](values map[int64]V) map[string]V {
+	if len(values) == 0 {
+		return nil
+	}
+	out := make(map[string]V, len(values))
+	for id, value := range values {
+		out[strconv.FormatInt(id, 10)] = value
+	}
+	return out
+}
+
+// numbered is the inverse of named.
+func numbered[V any](values map[string]V) (map[int64]V, error) {
+	if len(values) == 0 {
+		return nil, nil
+	}
+	out := make(map[int64]V, len(values))
+	for name, value := range maps.All(values) {
+		id, err := strconv.ParseInt(name, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a number", name)
+		}
+		out[id] = value
+	}
+	return out, nil
+}
+
+// alreadyOrdered takes over the WHMCS order that Salesforce names, if WHMCS shows it and it is not another order's.
+func (w *worker) alreadyOrdered(ctx context.Context, order *v1alpha1.ProvisioningOrder, id int64) outcome {
+	orders, err := read(ctx, w, order, func(ctx context.Context) ([]whmcs.Order, error) {
+		return w.backend.Billing.GetOrders(ctx, whmcs.OrderFilter{ID: id})
+	})
+	if err != nil {
+		return w.unavailable(ctx, order, err)
+	}
+	for _, theirs := range orders {
+		if theirs.ID != id {
+			continue
+		}
+		own := inNotes(theirs.Notes, orderKey(order)) || inDomains(theirs.LineItems, order)
+		switch {
+		case theirs.UserID != 0 && theirs.UserID != order.Status.Plan.ClientID:
+			return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("Salesforce names WHMCS order %d, which belongs to client %d and not to client %d: correct the order in Salesforce, then set orderbridge.dev/requestedAt",
+				id, theirs.UserID, order.Status.Plan.ClientID))
+		case !own && carriesAnyKey(theirs):
+			return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("Salesforce names WHMCS order %d, which carries the key of another Salesforce order: correct the order in Salesforce, then set orderbridge.dev/requestedAt", id))
+		}
+		order.Status.Whmcs = &v1alpha1.WhmcsOrder{OrderID: id, InvoiceID: theirs.InvoiceID, Status: theirs.Status}
+		return done(v1alpha1.PlannedReason, fmt.Sprintf("Salesforce already names WHMCS order %d", id))
+	}
+	return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("Salesforce names WHMCS order %d, which WHMCS does not show: clear the field in Salesforce if it is wrong, then set orderbridge.dev/requestedAt", id))
+}
+
+// client checks that the client can be billed, and looks at its orders at the same time.
+func (w *worker) client(ctx context.Context, order *v1alpha1.ProvisioningOrder) outcome {
+	if !w.enter(order) {
+		return w.clientBusy(order)
+	}
+	clientID := order.Status.Plan.ClientID
+	var methods []whmcs.PayMethod
+	var seen sight
+	group, groupCtx := errgroup.WithContext(ctx)
+	required := w.backend.Spec.Whmcs.RequirePayMethod == nil || *w.backend.Spec.Whmcs.RequirePayMethod
+	if required {
+		group.Go(func() (err error) {
+			methods, err = read(groupCtx, w, order, func(ctx context.Context) ([]whmcs.PayMethod, error) {
+				return w.backend.Billing.GetPayMethods(ctx, clientID)
+			})
+			return err
+		})
+	}
+	group.Go(func() (err error) {
+		seen, err = w.look(groupCtx, order, clientID)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		if whmcs.CodeOf(err) == whmcs.ClientNotFound {
+			return w.waitFor(order, v1alpha1.AccountUnmappedReason,
+				fmt.Sprintf("WHMCS has no client %d: correct the account in Salesforce or the mapping", clientID), customerFirst, customerLongest)
+		}
+		return w.unavailable(ctx, order, err)
+	}
+	w.seen = &seen
+	if required && len(methods) == 0 && len(seen.matches) == 0 {
+		return w.waitFor(order, v1alpha1.PaymentMethodMissingReason,
+			fmt.Sprintf("WHMCS client %d has no pay method; the order goes on by itself when one is added", clientID), customerFirst, customerLongest)
+	}
+	return done(v1alpha1.PlannedReason, planMessage(order))
+}
+
+func planMessage(order *v1alpha1.ProvisioningOrder) string {
+	plan := order.Status.Plan
+	return fmt.Sprintf("%d lines for WHMCS client %d", len(plan.Lines), plan.ClientID)
+}

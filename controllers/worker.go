@@ -1,0 +1,94 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/orderbridge/orderbridge/api/v1alpha1"
+	"github.com/orderbridge/orderbridge/internal/whmcs"
+)
+
+// statusWriter writes the status of an object on the resourceVersion it carries.
+type statusWriter interface {
+	Update(ctx context.Context, obj client.Object, opts ...client.SubResourceUpdateOption) error
+}
+
+// worker takes one order through its steps once.
+type worker struct {
+	clock   clock.Clock
+	reader  client.Reader
+	writer  statusWriter
+	backend *Backend
+	pace    *pacer
+	gate    *clientGate
+	// others finds what other orders hold.
+	others owners
+	// learnt is told what was found out about the markers.
+	learnt func(ctx context.Context, pipeline types.NamespacedName, markers []v1alpha1.MarkerStatus)
+
+	// stored is the status as it was last read or written.
+	stored v1alpha1.ProvisioningOrderStatus
+	// asked is true if this pass handles a request.
+	asked bool
+	// called is true once a call was made whose answer must be written down.
+	called bool
+	// accepting is true if the order step has just opened the claim of the accept step.
+	accepting bool
+	// theirs is the order as this pass read it from Salesforce, or nil.
+	theirs map[string]any
+	// seen is what the validate step saw in WHMCS.
+	seen *sight
+}
+
+func (w *worker) now() time.Time {
+	return w.clock.Now()
+}
+
+func (w *worker) pipeline(order *v1alpha1.ProvisioningOrder) types.NamespacedName {
+	return types.NamespacedName{Namespace: order.Namespace, Name: order.Spec.PipelineRef.Name}
+}
+
+// permission is what was asked for this order.
+func (w *worker) permission(order *v1alpha1.ProvisioningOrder) permission {
+	status := &order.Status
+	return permission{
+		request: status.LastHandledRequest,
+		forced:  status.LastHandledForce != nil && status.LastHandledForce.At == status.LastHandledRequest,
+	}
+}
+
+func (w *worker) settleTime() time.Duration {
+	return w.backend.Spec.Whmcs.Timeouts.Settle.Duration
+}
+
+// The waits of an order, first and longest. A wait for a fact is short at first and then ever longer.
+const (
+	farSideFirst, farSideLongest   = 2 * time.Second, 60 * time.Second
+	customerFirst, customerLongest = 15 * time.Second, 10 * time.Minute
+	servicesFirst, servicesLongest = 3 * time.Second, 60 * time.Second
+)
+
+// waitFor waits for a fact at the pace of its reason.
+func (w *worker) waitFor(order *v1alpha1.ProvisioningOrder, reason, message string, first, longest time.Duration) outcome {
+	return wait(w.pace.next(order.UID, reason, first, longest), reason, message)
+}
+
+// unavailable turns an error of a call that changed nothing into an outcome. WHMCS being away is waited for.
+func (w *worker) unavailable(ctx context.Context, order *v1alpha1.ProvisioningOrder, err error) outcome {
+	switch {
+	case ctx.Err() != nil:
+		return ahead()
+	case errors.Is(err, whmcs.ErrOpen):
+		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason,
+			"WHMCS failed repeatedly; its circuit breaker is open, and the order goes on by itself when it closes", farSideLongest/2, farSideLongest)
+	case whmcs.ClassOf(err) == whmcs.Refused:
+		return retry(v1alpha1.WhmcsUnavailableReason, err)
+	default:
+		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, err.Error(), farSideFirst, farSideLongest)
+	}
+}
