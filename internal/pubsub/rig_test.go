@@ -1,0 +1,306 @@
+package pubsub_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/orderbridge/orderbridge/internal/pubsub"
+	sandbox "github.com/orderbridge/orderbridge/internal/sandbox/pubsub"
+)
+
+const (
+	topic = sandbox.ProvisionTopic
+	orgID = "00D5e000000arpqEAA"
+)
+
+// certificate makes a self-signed certificate for 127.0.0.1 and returns it with its PEM.
+func certificate(t *testing.T) (tls.Certificate, []byte) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "bus"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(1000 * time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// rig is a bus and a client of it, connected by TLS.
+type rig struct {
+	t       *testing.T
+	bus     *sandbox.Server
+	client  *pubsub.Client
+	session *session
+}
+
+// session hands out tokens as the Salesforce client does.
+type session struct {
+	mu          sync.Mutex
+	token       string
+	logins      int
+	invalidated []string
+	err         error
+}
+
+func (s *session) get(context.Context) (pubsub.Session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return pubsub.Session{}, s.err
+	}
+	if s.token == "" {
+		s.logins++
+		s.token = orgID[:15] + "!token" + string(rune('0'+s.logins%10))
+	}
+	return pubsub.Session{AccessToken: s.token, InstanceURL: "https://example.my.salesforce.com", TenantID: orgID}, nil
+}
+
+func (s *session) invalidate(token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.invalidated = append(s.invalidated, token)
+	if s.token == token {
+		s.token = ""
+	}
+}
+
+func (s *session) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+func (s *session) count() (logins, invalidated int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.logins, len(s.invalidated)
+}
+
+// newRig starts a bus on an in-memory connection. Within a synctest bubble the clock of both sides is fake.
+func newRig(t *testing.T, options sandbox.Options, configure func(*pubsub.Config)) *rig {
+	t.Helper()
+	listener := bufconn.Listen(1 << 20)
+	dialer := grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) })
+	return newRigOn(t, listener, options, func(cfg *pubsub.Config) {
+		cfg.Endpoint = "127.0.0.1:7443"
+		cfg.DialOptions = append(cfg.DialOptions, dialer)
+		if configure != nil {
+			configure(cfg)
+		}
+	})
+}
+
+func newRigOn(t *testing.T, listener net.Listener, options sandbox.Options, configure func(*pubsub.Config)) *rig {
+	t.Helper()
+	pair, ca := certificate(t)
+	options.OrgID = orgID
+	bus := sandbox.New(options)
+	server := grpc.NewServer(grpc.Creds(credentials.NewServerTLSFromCert(&pair)))
+	bus.Register(server)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		// Ends with an error when the server is stopped, which is the only way it ends here.
+		_ = server.Serve(bus.WrapListener(listener))
+	}()
+	r := &rig{t: t, bus: bus, session: &session{}}
+	cfg := pubsub.Config{
+		Endpoint: listener.Addr().String(), CABundle: ca, Session: r.session.get, Invalidate: r.session.invalidate,
+	}
+	if configure != nil {
+		configure(&cfg)
+	}
+	client, err := pubsub.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.client = client
+	t.Cleanup(func() {
+		if err := client.Close(); err != nil {
+			t.Errorf("closing the client: %v", err)
+		}
+		server.Stop()
+		<-served
+	})
+	return r
+}
+
+// inBubble runs a test with a fake clock.
+func inBubble(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, test)
+}
+
+func (r *rig) publish(fields map[string]any) string {
+	r.t.Helper()
+	id, err := r.bus.Publish(topic, fields)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return id
+}
+
+func (r *rig) publishOrders(count int) []string {
+	r.t.Helper()
+	var ids []string
+	for range count {
+		ids = append(ids, r.publish(map[string]any{"OrderId__c": "8014x000000ABCDIAZ"}))
+	}
+	return ids
+}
+
+func (r *rig) inject(fault sandbox.Fault) {
+	r.t.Helper()
+	if err := r.bus.Inject(fault); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// run is a subscription under way, with everything it told.
+type run struct {
+	t      *testing.T
+	cancel context.CancelFunc
+	done   chan error
+
+	mu      sync.Mutex
+	batches []pubsub.Batch
+	events  []pubsub.Event
+	states  []pubsub.StreamState
+	gaps    []string
+	// hooks, called before recording
+	onHandle func(context.Context, pubsub.Batch) error
+	onGap    func() error
+}
+
+func (r *rig) start(position pubsub.Position, hooks ...func(*run)) *run {
+	r.t.Helper()
+	ctx, cancel := context.WithCancel(r.t.Context())
+	result := &run{t: r.t, cancel: cancel, done: make(chan error, 1)}
+	for _, hook := range hooks {
+		hook(result)
+	}
+	go func() {
+		result.done <- r.client.Run(ctx, pubsub.Subscription{
+			Topic: topic, Position: position, Handle: result.handle, OnGap: result.gap, State: result.state,
+		})
+	}()
+	r.t.Cleanup(func() { result.stop() })
+	return result
+}
+
+func (r *run) handle(ctx context.Context, batch pubsub.Batch) error {
+	if r.onHandle != nil {
+		if err := r.onHandle(ctx, batch); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.batches = append(r.batches, batch)
+	r.events = append(r.events, batch.Events...)
+	return nil
+}
+
+func (r *run) gap(_ context.Context, cause string) error {
+	if r.onGap != nil {
+		if err := r.onGap(); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gaps = append(r.gaps, cause)
+	return nil
+}
+
+func (r *run) state(state pubsub.StreamState) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.states = append(r.states, state)
+}
+
+// stop ends the run and checks that it ends for the right reason.
+func (r *run) stop() {
+	r.t.Helper()
+	r.cancel()
+	if r.done == nil {
+		return
+	}
+	if err := <-r.done; !errors.Is(err, context.Canceled) {
+		r.t.Errorf("Run returned %v, want that it was canceled", err)
+	}
+	r.done = nil
+}
+
+func (r *run) ids() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var ids []string
+	for _, event := range r.events {
+		ids = append(ids, event.ID)
+	}
+	return ids
+}
+
+func (r *run) last() pubsub.StreamState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.states) == 0 {
+		return pubsub.StreamState{}
+	}
+	return r.states[len(r.states)-1]
+}
+
+// saw tells whether a reason was ever reported.
+func (r *run) saw(reason string) (pubsub.StreamState, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.IndexFunc(r.states, func(s pubsub.StreamState) bool { return s.Reason == reason })
+	if i < 0 {
+		return pubsub.StreamState{}, false
+	}
+	return r.states[i], true
+}
+
+func (r *run) gapCount() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.gaps)
+}
+
+// until waits, in whatever time the test runs in, for a condition.
+func until(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !condition() {
+		if time.Now().After(deadline) {
+			t.Fatalf("timed out waiting until %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}

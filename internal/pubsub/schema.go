@@ -1,0 +1,170 @@
+package pubsub
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	eventbusv1 "github.com/orderbridge/orderbridge/internal/pubsub/eventbus/v1"
+)
+
+const (
+	// maxSchemas bounds the cache: a topic has one or two versions within the retention of the bus.
+	maxSchemas = 64
+	// patience is how often an unclear refusal of a schema is asked again before its events are handed over undecoded.
+	// An event must not hold up the stream for ever; a service that is down must not make orders malformed.
+	patience = 5
+)
+
+// schemaCache holds parsed schemas by id. Concurrent requests for one id share one call; requests for different ids do
+// not wait for each other.
+type schemaCache struct {
+	fetch func(ctx context.Context, id string) (*avroNode, error)
+
+	mu       sync.Mutex
+	entries  map[string]*list.Element // of *schemaEntry
+	used     *list.List               // most recently used first
+	inFlight map[string]*schemaFetch
+	refusals map[string]int
+}
+
+type schemaEntry struct {
+	id     string
+	schema *avroNode
+	// err is set for a schema that cannot be read: asking again would give the same text.
+	err error
+}
+
+// schemaFetch is a call under way. It serves everybody who asks for the id meanwhile, and ends with the last of them.
+type schemaFetch struct {
+	waiters int
+	cancel  context.CancelFunc
+	done    chan struct{}
+	schema *avroNode
+	err    error
+}
+
+func newSchemaCache(fetch func(context.Context, string) (*avroNode, error)) *schemaCache {
+	return &schemaCache{
+		fetch: fetch, entries: map[string]*list.Element{}, used: list.New(),
+		inFlight: map[string]*schemaFetch{}, refusals: map[string]int{},
+	}
+}
+
+// get returns the schema with the id. An error with action Undecodable is final for the event; any other ends the
+// stream, so that the event comes again.
+func (c *schemaCache) get(ctx context.Context, id string) (*avroNode, error) {
+	c.mu.Lock()
+	if element, ok := c.entries[id]; ok {
+		c.used.MoveToFront(element)
+		entry := element.Value.(*schemaEntry)
+		c.mu.Unlock()
+		return entry.schema, entry.err
+	}
+	running, ok := c.inFlight[id]
+	if !ok {
+		running = &schemaFetch{done: make(chan struct{})}
+		// Detached: the others must not fail because the first to ask went away.
+		detached, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		running.cancel = cancel
+		c.inFlight[id] = running
+		go c.run(detached, id, running)
+	}
+	running.waiters++
+	c.mu.Unlock()
+	select {
+	case <-running.done:
+		return running.schema, running.err
+	case <-ctx.Done():
+		c.leave(id, running)
+		return nil, ctx.Err()
+	}
+}
+
+func (c *schemaCache) leave(id string, running *schemaFetch) {
+	c.mu.Lock()
+	running.waiters--
+	last := running.waiters == 0
+	if last && c.inFlight[id] == running {
+		delete(c.inFlight, id)
+	}
+	c.mu.Unlock()
+	if last {
+		running.cancel()
+		<-running.done
+	}
+}
+
+func (c *schemaCache) run(ctx context.Context, id string, running *schemaFetch) {
+	defer running.cancel()
+	running.schema, running.err = c.fetch(ctx, id)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer close(running.done)
+	if c.inFlight[id] != running {
+		return // everybody left
+	}
+	delete(c.inFlight, id)
+	running.err = c.judge(id, running.err)
+	if running.err != nil && actionOf(running.err) != Undecodable {
+		return
+	}
+	delete(c.refusals, id)
+	c.entries[id] = c.used.PushFront(&schemaEntry{id: id, schema: running.schema, err: running.err})
+	if c.used.Len() > maxSchemas {
+		oldest := c.used.Remove(c.used.Back()).(*schemaEntry)
+		delete(c.entries, oldest.id)
+	}
+}
+
+// judge makes a refusal final that is about this id and does not go away.
+func (c *schemaCache) judge(id string, err error) error {
+	refused, ok := errors.AsType[*Error](err)
+	if !ok || refused.Code != "" && verdicts[refused.Code].Action != "" {
+		return err
+	}
+	switch status.Code(refused.Err) {
+	case codes.InvalidArgument, codes.NotFound, codes.Internal, codes.Unknown, codes.FailedPrecondition, codes.OutOfRange, codes.ResourceExhausted:
+	default:
+		return err
+	}
+	if len(c.refusals) >= maxSchemas {
+		clear(c.refusals)
+	}
+	if c.refusals[id]++; c.refusals[id] < patience {
+		return err
+	}
+	final := *refused
+	final.Verdict = verdicts["schema.validation.failed"]
+	return &final
+}
+
+// fetchSchema reads a schema from the bus.
+func (c *Client) fetchSchema(ctx context.Context, id string) (*avroNode, error) {
+	var reply *eventbusv1.SchemaInfo
+	err := c.call(ctx, func(ctx context.Context, client eventbusv1.PubSubClient, options ...grpc.CallOption) (err error) {
+		reply, err = client.GetSchema(ctx, &eventbusv1.SchemaRequest{SchemaId: id}, options...)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	schema, err := parseSchema(reply.GetSchemaJson())
+	if err != nil {
+		return nil, &Error{Verdict: Verdict{Undecodable, "SchemaUnreadable", "The event's schema cannot be read"}, Err: fmt.Errorf("schema %.40q: %w", id, err)}
+	}
+	return schema, nil
+}
+
+func actionOf(err error) Action {
+	if classified, ok := errors.AsType[*Error](err); ok {
+		return classified.Action
+	}
+	return Resume
+}
