@@ -61,7 +61,8 @@ type expression struct {
 	program cel.Program
 	output  *cel.Type
 	refs    []fieldPath
-	where   string // position and path, for errors at run time
+	roots   []string // records it looks at
+	where   string   // position and path, for errors at run time
 }
 
 // ResolveName implements cel.Activation.
@@ -148,7 +149,7 @@ func compileCEL(env *cel.Env, src string, want target) (*expression, []celProble
 	if err != nil {
 		return nil, []celProblem{{1, 0, celMessage(err.Error()), "correct the constant in the expression"}}
 	}
-	return &expression{program: program, output: out, refs: refs}, nil
+	return &expression{program: program, output: out, refs: refs, roots: rootsOf(checked.NativeRep())}, nil
 }
 
 var rootOfType = map[string]string{
@@ -174,10 +175,21 @@ func fieldRefs(a *ast.AST) ([]fieldPath, error) {
 	return refs, nil
 }
 
-func selectPath(a *ast.AST, e ast.Expr) (*fieldPath, error) {
-	if holdsRecord(a.GetType(e.ID())) && !e.AsSelect().IsTestOnly() {
-		return nil, nil // a relationship as a whole is no field; what is read from it is selected elsewhere
+// rootsOf names the records that an expression looks at.
+func rootsOf(a *ast.AST) []string {
+	var roots []string
+	for _, e := range ast.MatchDescendants(ast.NavigateAST(a), ast.KindMatcher(ast.IdentKind)) {
+		switch name := e.AsIdent(); name {
+		case rootOrder, rootItem, rootProduct, rootAccount:
+			roots = append(roots, name)
+		}
 	}
+	return roots
+}
+
+// selectPath returns the field that a select reads, or nil if it reads none of a Salesforce record. Of a related record
+// as a whole it is the Id: all that can be asked is whether there is one.
+func selectPath(a *ast.AST, e ast.Expr) (*fieldPath, error) {
 	var names []string
 	base := e
 	for base.Kind() == ast.SelectKind {
@@ -185,19 +197,31 @@ func selectPath(a *ast.AST, e ast.Expr) (*fieldPath, error) {
 		base = base.AsSelect().Operand()
 	}
 	t := a.GetType(base.ID())
-	if root, ok := rootOfType[t.TypeName()]; ok {
-		return &fieldPath{root, names}, nil
-	}
-	if t.TypeName() == relatedTypeName {
+	root, ok := rootOfType[t.TypeName()]
+	switch {
+	case t.TypeName() == relatedTypeName:
 		return nil, errors.New("the expression reads " + strings.Join(names, ".") + " of a record that it did not name")
+	case !ok:
+		return nil, nil
 	}
-	return nil, nil
+	switch last := names[len(names)-1]; {
+	case last == "OrderItems" && root == rootOrder:
+		return nil, nil // the lines are always read
+	case isRelationship(last):
+		names = append(names, "Id")
+	}
+	return &fieldPath{root, names}, nil
 }
 
-func holdsRecord(t *cel.Type) bool {
-	if t.Kind() == types.ListKind && len(t.Parameters()) == 1 {
-		t = t.Parameters()[0]
+// isRelationship reports whether a name leads to another record.
+func isRelationship(name string) bool {
+	if strings.HasSuffix(name, "__r") {
+		return true
 	}
-	_, ok := standardFields[t.TypeName()]
-	return ok
+	for _, fields := range standardFields {
+		if t := fields[name]; t != nil && t.Kind() == types.StructKind {
+			return true
+		}
+	}
+	return false
 }

@@ -23,6 +23,7 @@ var (
 	textType   = cel.NullableType(cel.StringType)
 	numberType = cel.NullableType(cel.DoubleType)
 	yesNoType  = cel.NullableType(cel.BoolType)
+	related    = cel.ObjectType(relatedTypeName)
 )
 
 // standardFields are the fields whose type is the same in every org. Every other field is dyn.
@@ -34,20 +35,23 @@ var standardFields = map[string]map[string]*cel.Type{
 		"PoNumber": textType, "PoDate": textType, "CurrencyIsoCode": textType, "TotalAmount": numberType,
 		"BillingStreet": textType, "BillingCity": textType, "BillingState": textType, "BillingPostalCode": textType, "BillingCountry": textType,
 		"ShippingStreet": textType, "ShippingCity": textType, "ShippingState": textType, "ShippingPostalCode": textType, "ShippingCountry": textType,
+		"Owner": related, "CreatedBy": related, "LastModifiedBy": related, "RecordType": related, "Contract": related, "Quote": related,
+		"Opportunity": related, "Pricebook2": related, "BillToContact": related, "ShipToContact": related, "OriginalOrder": related,
 		"Account": cel.ObjectType(accountTypeName), "OrderItems": cel.ListType(cel.ObjectType(itemTypeName)),
 	},
 	itemTypeName: {
 		"Id": textType, "OrderItemNumber": textType, "OrderId": textType, "PricebookEntryId": textType, "Product2Id": textType,
 		"Quantity": numberType, "UnitPrice": numberType, "ListPrice": numberType, "TotalPrice": numberType,
 		"ServiceDate": textType, "EndDate": textType, "Description": textType, "CurrencyIsoCode": textType,
-		"Product2": cel.ObjectType(productTypeName), "PricebookEntry": cel.ObjectType(relatedTypeName),
+		"Product2": cel.ObjectType(productTypeName), "PricebookEntry": related, "OriginalOrderItem": related,
 	},
 	productTypeName: {
 		"Id": textType, "Name": textType, "ProductCode": textType, "StockKeepingUnit": textType, "Family": textType,
-		"Description": textType, "IsActive": yesNoType, "QuantityUnitOfMeasure": textType, "CurrencyIsoCode": textType,
+		"Description": textType, "IsActive": yesNoType, "RecordType": related, "QuantityUnitOfMeasure": textType, "CurrencyIsoCode": textType,
 	},
 	accountTypeName: {
 		"Id": textType, "Name": textType, "AccountNumber": textType, "Type": textType, "Industry": textType, "OwnerId": textType,
+		"Parent": related, "Owner": related, "RecordType": related,
 		"Phone": textType, "BillingCountry": textType, "BillingCity": textType, "ShippingCountry": textType, "CurrencyIsoCode": textType,
 	},
 	relatedTypeName: {},
@@ -89,7 +93,7 @@ func (p *celProvider) FindStructFieldType(name, field string) (*types.FieldType,
 	switch {
 	case ok:
 	case strings.HasSuffix(field, "__r"):
-		t = cel.ObjectType(relatedTypeName)
+		t = related
 	default:
 		t = cel.DynType
 	}

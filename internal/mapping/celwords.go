@@ -14,6 +14,7 @@ var rewording = []struct {
 	{regexp.MustCompile(`wrapper\((\w+)\)`), "$1"},
 	{regexp.MustCompile(`salesforce\.`), ""},
 	{regexp.MustCompile(` \(in container ''\)`), ""},
+	{regexp.MustCompile(`found no matching overload for '_\?_:_' applied to '\(bool, (.*)\)'$`), "the results of ? : differ in type: $1"},
 	{regexp.MustCompile(`found no matching overload for '_?([^']+?)_?' applied to '(.*)'$`), "there is no $1 for $2"},
 	{regexp.MustCompile(`undeclared reference to`), "there is nothing called"},
 	{regexp.MustCompile(`^token recognition error at: '(.).*'$`), "$1 does not belong here"},
@@ -48,6 +49,8 @@ func celHint(s string) string {
 		return "this entry is about the whole order: use order and account only"
 	case has("undeclared reference"):
 		return "use order, item, product, account and the functions of CEL"
+	case has("'_?_:_' applied to '(bool") && has("null"):
+		return "write dyn(null) for nothing"
 	case has("wrapper(double), int", "int, wrapper(double)", "double, int", "int, double"):
 		return "numbers of Salesforce are decimal: write 1.0 instead of 1, or int(item.Quantity)"
 	case has("no matching overload"):

@@ -31,6 +31,7 @@ type Mapping struct {
 	schedule    schedule
 	reports     reports
 	warnings    Problems
+	doc         *file.Document // for the positions of findings
 }
 
 // header computes the parameters of the WHMCS order as a whole.
@@ -68,7 +69,7 @@ func Parse(data []byte) (*Mapping, error) {
 }
 
 func (c *compiler) compile() *Mapping {
-	m := &Mapping{fields: c.names(c.doc.Salesforce)}
+	m := &Mapping{fields: c.names(c.doc.Salesforce), doc: c.doc}
 	c.fields = m.fields
 	var err error
 	if c.envs, err = newEnvs(m.fields); err != nil {
@@ -85,6 +86,7 @@ func (c *compiler) compile() *Mapping {
 	m.schedule = c.compileSchedule(c.doc.Schedule)
 	m.reports = c.compileReports(c.doc.Report)
 	c.reachable(m)
+	c.warn(m)
 	c.selection(m)
 	return m
 }

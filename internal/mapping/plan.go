@@ -102,14 +102,15 @@ func asMiss(err error, reason, what, do string) *Miss {
 }
 
 func (h *header) fill(s *scope, p *Plan) error {
-	err := errors.Join(
+	for _, err := range []error{
 		fillOne(&h.paymentMethod, s, &p.PaymentMethod), fillOne(&h.promoCode, s, &p.PromoCode),
 		fillOne(&h.noInvoice, s, &p.NoInvoice), fillOne(&h.noInvoiceEmail, s, &p.NoInvoiceEmail), fillOne(&h.noEmail, s, &p.NoEmail),
-	)
-	if err == nil {
-		return nil
+	} {
+		if err != nil {
+			return asMiss(err, MappingInvalid, "The order has a value that cannot be used", "Correct the field in Salesforce, or the addOrder entry of the mapping.")
+		}
 	}
-	return asMiss(err, MappingInvalid, "The order has a value that cannot be used", "Correct the field in Salesforce, or the addOrder entry of the mapping.")
+	return nil
 }
 
 func fillOne[T any](v *value[T], s *scope, into *T) error {

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/orderbridge/orderbridge/internal/mapping/file"
@@ -25,10 +26,11 @@ type idValue[T any] struct {
 
 // rule is one entry of products.
 type rule struct {
-	path string
-	skus []*glob
-	when *expression
-	skip bool
+	path  string
+	index int
+	skus  []*glob
+	when  *expression
+	skip  bool
 	lineRule
 }
 
@@ -93,6 +95,7 @@ func (c *compiler) compileRules(products []file.Product) ruleBook {
 	book := ruleBook{exact: map[string][]int{}}
 	for i, p := range products {
 		r := c.compileRule(p, fmt.Sprintf("products[%d]", i))
+		r.index = i
 		book.rules = append(book.rules, r)
 		if len(r.skus) == 0 || slices.ContainsFunc(r.skus, func(g *glob) bool { return !g.isExact }) {
 			book.general = append(book.general, i)
@@ -150,29 +153,32 @@ func (c *compiler) compileRule(p file.Product, path string) rule {
 	return r
 }
 
+// matching iterates over the rules whose sku fits, in the order of the file.
+func (b *ruleBook) matching(sku string) iter.Seq[*rule] {
+	return func(yield func(*rule) bool) {
+		exact, general := b.exact[sku], b.general
+		for len(exact)+len(general) > 0 {
+			var i int
+			if len(general) == 0 || len(exact) > 0 && exact[0] < general[0] {
+				i, exact = exact[0], exact[1:]
+			} else {
+				i, general = general[0], general[1:]
+			}
+			if r := &b.rules[i]; r.matchesSKU(sku) && !yield(r) {
+				return
+			}
+		}
+	}
+}
+
 // find returns the first rule that matches the line, or nil. The error is the *Miss of a condition that failed.
 func (b *ruleBook) find(sku string, s *scope) (*rule, error) {
-	exact, general := b.exact[sku], b.general
-	for len(exact)+len(general) > 0 {
-		var i int
-		if len(general) == 0 || len(exact) > 0 && exact[0] < general[0] {
-			i, exact = exact[0], exact[1:]
-		} else {
-			i, general = general[0], general[1:]
-		}
-		r := &b.rules[i]
-		if !r.matchesSKU(sku) {
-			continue
-		}
+	for r := range b.matching(sku) {
 		if r.when == nil {
 			return r, nil
 		}
-		holds, err := r.when.holds(s)
-		if err != nil {
-			return nil, err
-		}
-		if holds {
-			return r, nil
+		if holds, err := r.when.holds(s); err != nil || holds {
+			return r, err
 		}
 	}
 	return nil, nil
