@@ -1,0 +1,127 @@
+package intake
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/orderbridge/orderbridge/internal/salesforce"
+)
+
+const (
+	// mostIDs is how many orders one query asks about.
+	mostIDs = 200
+	// queryAttempts is how often the gate is asked about a batch before the sweep takes over.
+	queryAttempts = 4
+)
+
+// isDataTopic reports whether a topic delivers change events.
+func isDataTopic(topic string) bool { return strings.HasPrefix(topic, "/data/") }
+
+// changes fills in which objects change events ask for: those of the orders that pass the gate now. Change events come
+// for every change of an order, our own write-backs among them, and do not show what the gate looks at; the org is
+// asked once for the whole batch.
+func (s *stream) changes(ctx context.Context, items []*item) {
+	var ask []salesforce.ID
+	candidates := make([][]salesforce.ID, len(items))
+	for i, it := range items {
+		records, wildcard := it.event.ChangeHeader.Records()
+		if wildcard {
+			s.p.sweeper.request(sweepChange)
+		}
+		for _, id := range changedOrders(records) {
+			if s.settled(ctx, it, id) {
+				it.known++
+				continue
+			}
+			candidates[i] = append(candidates[i], id)
+			ask = append(ask, id)
+		}
+	}
+	if len(ask) == 0 {
+		return
+	}
+	open, err := s.gateOpen(ctx, ask)
+	if err != nil {
+		// Waiting would hold up what comes after; the sweep asks the same question until it gets an answer.
+		logf.FromContext(ctx).Info("Asking which changed orders pass the gate failed, leaving them to the sweep", "orders", len(ask), "error", err.Error())
+		s.p.sweeper.request(sweepChange)
+		return
+	}
+	for i, it := range items {
+		for _, id := range candidates[i] {
+			if open[id] {
+				it.orders = append(it.orders, s.changeEvent(it.event, id))
+			}
+		}
+	}
+}
+
+// changedOrders returns the orders among the records of a change event, each once. A channel may deliver changes of
+// other objects too.
+func changedOrders(records []string) (ids []salesforce.ID) {
+	for _, text := range records {
+		id, err := salesforce.ParseOrderID(text)
+		if err == nil && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// settled reports whether the order is known to have an object that this event asks nothing of.
+func (s *stream) settled(ctx context.Context, it *item, id salesforce.ID) bool {
+	existing, err := s.p.store.cached(ctx, types.NamespacedName{Namespace: s.p.key.Namespace, Name: orderName(s.p.key.Name, id)})
+	if err != nil || existing == nil {
+		return false
+	}
+	_, ask := retryToken(existing, s.event(it.event))
+	return !ask
+}
+
+// gateOpen asks which of the orders pass the gate.
+func (s *stream) gateOpen(ctx context.Context, ids []salesforce.ID) (map[salesforce.ID]bool, error) {
+	gate := s.p.gate.Load()
+	if gate == nil {
+		return nil, errNoGate
+	}
+	slices.Sort(ids)
+	open := map[salesforce.ID]bool{}
+	for chunk := range slices.Chunk(slices.Compact(ids), mostIDs) {
+		records, err := s.query(ctx, gate.soql("Id", "Id IN ("+quoted(chunk)+")"))
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range records {
+			open[r.ID()] = true
+		}
+	}
+	return open, nil
+}
+
+// query repeats what may succeed a little later.
+func (s *stream) query(ctx context.Context, soql string) ([]salesforce.Record, error) {
+	wait := newBackoff()
+	for attempt := 1; ; attempt++ {
+		records, err := s.org.Query(ctx, soql)
+		if err == nil || attempt == queryAttempts || salesforce.ClassOf(err) != salesforce.Transient {
+			return records, err
+		}
+		if wait.sleep(ctx, s.p.Clock) != nil {
+			return nil, err
+		}
+	}
+}
+
+// quoted lists ids for SOQL. They are letters and digits only, see salesforce.ParseID.
+func quoted(ids []salesforce.ID) string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = fmt.Sprintf("'%s'", id)
+	}
+	return strings.Join(texts, ",")
+}

@@ -1,0 +1,214 @@
+package intake
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/orderbridge/orderbridge/api/v1alpha1"
+)
+
+// result says what became of something that was to be stored.
+type result int
+
+const (
+	// created: there was no object, now there is.
+	created result = iota
+	// known: the order has an object, and nothing more is to be done.
+	known
+	// requested: the order had stalled, and this event asks to try it again.
+	requested
+	// malformed: there is a new object that keeps an event which cannot be used.
+	malformed
+	// dropped: the API server takes no object of this event, in no form.
+	dropped
+)
+
+// store writes what was announced into the cluster.
+type store struct {
+	client client.Client
+	// reader is not cached: what the cache does not hold may exist all the same.
+	reader client.Reader
+	clock  clock.Clock
+}
+
+// put returns once the object exists, however long the API server is away, or when ctx ends. It never asks the caller
+// to give up on an object: what the API server refuses for good is kept in another form.
+func (s *store) put(ctx context.Context, order *v1alpha1.ProvisioningOrder, fallback func(problem string) *v1alpha1.ProvisioningOrder) (result, error) {
+	for wait := newBackoff(); ; {
+		r, err := s.try(ctx, order)
+		if err == nil {
+			return r, nil
+		}
+		if refusedForGood(err) {
+			return s.putRefused(ctx, order, fallback, err)
+		}
+		logf.FromContext(ctx).Info("Storing an order failed, trying again", "order", order.Name, "error", err.Error())
+		if err := wait.sleep(ctx, s.clock); err != nil {
+			return known, err
+		}
+	}
+}
+
+// putRefused stores what remains of an object that the API server refused.
+func (s *store) putRefused(ctx context.Context, order *v1alpha1.ProvisioningOrder, fallback func(string) *v1alpha1.ProvisioningOrder, cause error) (result, error) {
+	log := logf.FromContext(ctx).WithValues("order", order.Name)
+	if fallback == nil {
+		log.Error(cause, "The API server refuses the object, and there is no event to keep instead")
+		return dropped, nil
+	}
+	problem := "the API server refuses the object: " + refusal(cause)
+	next := fallback(problem)
+	return s.put(ctx, next, s.poorer(next))
+}
+
+// poorer returns the form of a malformed event that is tried when even that is refused, or nil if nothing is left to
+// leave out.
+func (s *store) poorer(order *v1alpha1.ProvisioningOrder) func(string) *v1alpha1.ProvisioningOrder {
+	if order.Spec.Event == nil || order.Spec.Event.Payload == nil && order.Spec.Event.ReplayID == nil {
+		return nil
+	}
+	return func(problem string) *v1alpha1.ProvisioningOrder {
+		bare := order.DeepCopy()
+		bare.Spec.Event = &v1alpha1.Event{ID: order.Spec.Event.ID, Topic: order.Spec.Event.Topic, Problem: cut(problem, longestProblem)}
+		return bare
+	}
+}
+
+func (s *store) try(ctx context.Context, order *v1alpha1.ProvisioningOrder) (result, error) {
+	existing, err := s.cached(ctx, client.ObjectKeyFromObject(order))
+	if err != nil {
+		return known, err
+	}
+	if existing != nil {
+		return s.again(ctx, existing, order)
+	}
+	err = s.client.Create(ctx, order.DeepCopy())
+	switch {
+	case err == nil && order.Spec.SalesforceOrderID == "":
+		return malformed, nil
+	case err == nil:
+		return created, nil
+	case !apierrors.IsAlreadyExists(err):
+		return known, err
+	}
+	// It exists, but the cache does not show it: it is new, or of a kind that is not kept in memory.
+	existing = &v1alpha1.ProvisioningOrder{}
+	if err := s.reader.Get(ctx, client.ObjectKeyFromObject(order), existing); err != nil {
+		return known, err
+	}
+	return s.again(ctx, existing, order)
+}
+
+// cached returns the object if the cache shows it, else nil.
+func (s *store) cached(ctx context.Context, key types.NamespacedName) (*v1alpha1.ProvisioningOrder, error) {
+	existing := &v1alpha1.ProvisioningOrder{}
+	err := s.client.Get(ctx, key, existing)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return existing, nil
+}
+
+// again handles an event for an object that exists.
+func (s *store) again(ctx context.Context, existing, incoming *v1alpha1.ProvisioningOrder) (result, error) {
+	if incoming.Spec.SalesforceOrderID == "" {
+		return s.malformedAgain(ctx, existing, incoming)
+	}
+	token, ask := retryToken(existing, incoming.Spec.Event)
+	if !ask {
+		return known, nil
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"annotations":     map[string]string{v1alpha1.RequestedAtAnnotation: token},
+		"resourceVersion": existing.ResourceVersion,
+	}})
+	if err != nil {
+		return known, err
+	}
+	target := &v1alpha1.ProvisioningOrder{ObjectMeta: metav1.ObjectMeta{Namespace: existing.Namespace, Name: existing.Name}}
+	if err := s.client.Patch(ctx, target, client.RawPatch(types.MergePatchType, patch)); err != nil {
+		return known, fmt.Errorf("asking to try a stalled order again: %w", err)
+	}
+	return requested, nil
+}
+
+// malformedAgain tells a redelivery from another event with the same id, which a publisher may give.
+func (s *store) malformedAgain(ctx context.Context, existing, incoming *v1alpha1.ProvisioningOrder) (result, error) {
+	same := existing.Spec.Event != nil && (bytes.Equal(existing.Spec.Event.Payload, incoming.Spec.Event.Payload) || len(existing.Spec.Event.Payload) == 0)
+	print := "-" + fingerprint(incoming.Spec.Event.Payload)
+	if same || strings.HasSuffix(incoming.Name, print) {
+		return known, nil
+	}
+	other := incoming.DeepCopy()
+	other.Name += print
+	return s.try(ctx, other)
+}
+
+// tokenMark stands in tokens that were made from events, between the time of the event and its id.
+const tokenMark = "/event/"
+
+// retryToken decides whether an event for an order that has an object asks to try it again: the order has stalled, and
+// the event was published after that, so that a replay of old events asks for nothing. The token is made of the event:
+// the same event asks once.
+func retryToken(existing *v1alpha1.ProvisioningOrder, e *v1alpha1.Event) (token string, ask bool) {
+	if e == nil || e.PublishedAt == nil || !existing.DeletionTimestamp.IsZero() {
+		return "", false
+	}
+	if existing.Spec.Event != nil && e.ID != "" && existing.Spec.Event.ID == e.ID {
+		return "", false
+	}
+	stalled := meta.FindStatusCondition(existing.Status.Conditions, v1alpha1.StalledCondition)
+	if stalled == nil || stalled.Status != metav1.ConditionTrue || !e.PublishedAt.After(stalled.LastTransitionTime.Time) {
+		return "", false
+	}
+	for _, asked := range []string{existing.Annotations[v1alpha1.RequestedAtAnnotation], existing.Status.LastHandledRequest} {
+		if at, ok := tokenTime(asked); ok && !e.PublishedAt.After(at) {
+			return "", false
+		}
+	}
+	return cut(e.PublishedAt.UTC().Format(time.RFC3339Nano)+tokenMark+e.ID, longestText), true
+}
+
+// tokenTime returns the time of the event that a token was made of.
+func tokenTime(token string) (time.Time, bool) {
+	text, _, ok := strings.Cut(token, tokenMark)
+	if !ok {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
+	return at, err == nil
+}
+
+// refusedForGood reports whether the API server will never take the object as it is.
+func refusedForGood(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err)
+}
+
+// refusal is why the API server refused an object, without the object's name.
+func refusal(err error) string {
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	if !ok || status.ErrStatus.Details == nil || len(status.ErrStatus.Details.Causes) == 0 {
+		return err.Error()
+	}
+	var causes []string
+	for _, cause := range status.ErrStatus.Details.Causes {
+		causes = append(causes, strings.TrimSpace(cause.Field+" "+cause.Message))
+	}
+	return strings.Join(causes, "; ")
+}
