@@ -15,7 +15,10 @@ func (c *Client) read(ctx context.Context, action string, payload []Field, v any
 	if err != nil {
 		return nil, err
 	}
-	return a, a.decode(action, v)
+	if err := a.decode(action, v); err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 // rows decodes a list of an answer.

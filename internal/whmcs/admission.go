@@ -1,10 +1,10 @@
 package whmcs
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -52,7 +52,7 @@ type Admission struct {
 	limit    *rate.Limiter
 	max      int
 	inFlight int
-	waiters  waiterHeap
+	waiters  []*waiter // sorted by their turn
 	arrivals uint64
 	timer    *time.Timer
 
@@ -115,8 +115,9 @@ func (a *Admission) State() AdmissionState {
 		return AdmissionOpen
 	case gobreaker.StateHalfOpen:
 		return AdmissionHalfOpen
+	default:
+		return AdmissionClosed
 	}
-	return AdmissionClosed
 }
 
 // Acquire waits for its turn and returns a function that must be called with
@@ -134,9 +135,7 @@ func (a *Admission) Acquire(ctx context.Context, age time.Time) (release func(er
 		a.report()
 		return nil, ErrOpen
 	}
-	a.arrivals++
-	w.arrival = a.arrivals
-	heap.Push(&a.waiters, w)
+	a.enqueue(w)
 	a.dispatch()
 	a.mu.Unlock()
 	a.report()
@@ -147,11 +146,7 @@ func (a *Admission) Acquire(ctx context.Context, age time.Time) (release func(er
 	case <-ctx.Done():
 	}
 	a.mu.Lock()
-	if w.index >= 0 {
-		heap.Remove(&a.waiters, w.index)
-		// The next in line may be allowed what this one was waiting for.
-		a.dispatch()
-	}
+	a.leave(w)
 	a.mu.Unlock()
 	a.report()
 	select {
@@ -177,7 +172,8 @@ func (a *Admission) dispatch() {
 			return
 		}
 		a.inFlight++
-		w := heap.Pop(&a.waiters).(*waiter)
+		w := a.waiters[0]
+		a.waiters = slices.Delete(a.waiters, 0, 1)
 		w.turn <- verdict{release: a.releaser(done)}
 	}
 }
@@ -213,7 +209,6 @@ func (a *Admission) wakeAfter(d time.Duration) {
 // finding out.
 func (a *Admission) turnAway() {
 	for _, w := range a.waiters {
-		w.index = -1
 		w.turn <- verdict{err: ErrOpen}
 	}
 	a.waiters = nil

@@ -1,6 +1,8 @@
 package whmcs
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -15,42 +17,27 @@ type verdict struct {
 type waiter struct {
 	age     time.Time
 	arrival uint64
-	index   int // in the heap, -1 when it is no longer in it
 	turn    chan verdict
 }
 
-// waiterHeap is a heap of waiters, the oldest on top; among equals, who came first.
-type waiterHeap []*waiter
+// before orders waiters: the oldest first; among equals, who came first.
+func (w *waiter) before(other *waiter) int {
+	return cmp.Or(w.age.Compare(other.age), cmp.Compare(w.arrival, other.arrival))
+}
 
-func (h waiterHeap) Len() int { return len(h) }
+// enqueue adds w to the sorted queue. It needs mu.
+func (a *Admission) enqueue(w *waiter) {
+	a.arrivals++
+	w.arrival = a.arrivals
+	i, _ := slices.BinarySearchFunc(a.waiters, w, (*waiter).before)
+	a.waiters = slices.Insert(a.waiters, i, w)
+}
 
-func (h waiterHeap) Less(i, j int) bool {
-	if !h[i].age.Equal(h[j].age) {
-		return h[i].age.Before(h[j].age)
+// leave takes w out of the queue, if it is still in it. It needs mu.
+func (a *Admission) leave(w *waiter) {
+	if i, found := slices.BinarySearchFunc(a.waiters, w, (*waiter).before); found {
+		a.waiters = slices.Delete(a.waiters, i, i+1)
 	}
-	return h[i].arrival < h[j].arrival
-}
-
-func (h waiterHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-// Push implements heap.Interface.
-func (h *waiterHeap) Push(x any) {
-	w := x.(*waiter)
-	w.index = len(*h)
-	*h = append(*h, w)
-}
-
-// Pop implements heap.Interface.
-func (h *waiterHeap) Pop() any {
-	last := len(*h) - 1
-	w := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	w.index = -1
-	return w
 }
 
 // stateChanged notes a change of the breaker. The breaker calls it under its own

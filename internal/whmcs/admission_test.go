@@ -39,6 +39,9 @@ func (j *journal) want(t *testing.T, want ...string) {
 	}
 }
 
+// pass lets time pass on the clock of the bubble.
+func pass(d time.Duration) { <-time.After(d) }
+
 func mustAcquire(t *testing.T, a *Admission) func(error) {
 	t.Helper()
 	release, err := a.Acquire(t.Context(), time.Time{})
@@ -48,7 +51,7 @@ func mustAcquire(t *testing.T, a *Admission) func(error) {
 	return release
 }
 
-// fail makes n calls end with err.
+// endWith makes n calls end with err.
 func endWith(t *testing.T, a *Admission, err error, n int) {
 	t.Helper()
 	for range n {
@@ -101,7 +104,7 @@ func TestAdmissionBoundsConcurrency(t *testing.T) {
 				under++
 				most = max(most, under)
 				j.mu.Unlock()
-				time.Sleep(time.Second) // the bubble's clock
+				pass(time.Second)
 				j.mu.Lock()
 				under--
 				j.mu.Unlock()
@@ -110,7 +113,7 @@ func TestAdmissionBoundsConcurrency(t *testing.T) {
 			}()
 		}
 		begin := time.Now()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		synctest.Wait()
 		if most != 3 || under != 0 {
 			t.Errorf("at most %d calls were under way, %d still are; want 3, 0", most, under)
@@ -175,7 +178,7 @@ func TestAdmissionOpensAndHeals(t *testing.T) {
 			t.Errorf("got %v, want ErrOpen at once", err)
 		}
 
-		time.Sleep(10*time.Second + 1)
+		pass(10*time.Second + 1)
 		if got := a.State(); got != AdmissionHalfOpen {
 			t.Errorf("state %s, want HalfOpen", got)
 		}
@@ -186,7 +189,7 @@ func TestAdmissionOpensAndHeals(t *testing.T) {
 		probe(errDown)
 		j.want(t, "open: true, state Open") // told once, not with every probe
 
-		time.Sleep(10*time.Second + 1)
+		pass(10*time.Second + 1)
 		mustAcquire(t, a)(&Error{Class: NotSent, Code: DeadlinePassed}) // says nothing, the next may try
 		mustAcquire(t, a)(errRefused)                                   // a refusal is an answer of a healthy WHMCS
 		j.want(t, "open: true, state Open", "open: false, state Closed")
@@ -296,7 +299,7 @@ func TestAdmissionDrainsABacklog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := NewAdmission(AdmissionConfig{MaxConcurrent: 4, PerSecond: 20, OpenFor: time.Second, FailuresToOpen: 1})
 		endWith(t, a, errDown, 1)
-		time.Sleep(time.Second + 1)
+		pass(time.Second + 1)
 		endWith(t, a, nil, 1)
 		born, begin := time.Now().Add(-time.Hour), time.Now()
 		hold := []func(error){mustAcquire(t, a), mustAcquire(t, a), mustAcquire(t, a)}
@@ -327,7 +330,7 @@ func TestAdmissionDrainsABacklog(t *testing.T) {
 			if n == 300 {
 				break
 			}
-			time.Sleep(50 * time.Millisecond)
+			pass(50 * time.Millisecond)
 			synctest.Wait()
 		}
 		if took := time.Since(begin); took < 14*time.Second || took > 16*time.Second {

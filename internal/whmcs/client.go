@@ -60,7 +60,7 @@ type Config struct {
 type Client struct {
 	endpoint    string
 	host        string
-	credentials func() []Field // a closure, so that printing a Client shows nothing
+	credentials func() []Field // a function, so that printing a Client shows nothing
 	secrets     func() []string
 	timeouts    map[string]time.Duration
 	readTimeout time.Duration
@@ -90,7 +90,7 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{
 		endpoint:    endpoint.String(),
 		host:        endpoint.Host,
-		credentials: func() []Field { return cfg.credentials() },
+		credentials: cfg.credentials,
 		secrets:     func() []string { return []string{cfg.Secret, cfg.AccessKey, cfg.Identifier} },
 		readTimeout: withDefault(cfg.ReadTimeout, 30*time.Second),
 		timeouts: map[string]time.Duration{
@@ -150,7 +150,7 @@ func parseURL(raw string) (*url.URL, error) {
 }
 
 func parseRoots(bundle []byte) (*x509.CertPool, error) {
-	if len(strings.TrimSpace(string(bundle))) == 0 {
+	if strings.TrimSpace(string(bundle)) == "" {
 		return nil, nil
 	}
 	roots := x509.NewCertPool()

@@ -10,16 +10,16 @@ import (
 type Class string
 
 const (
-	// Refused: WHMCS answered in so many words that it did not do it, or the
-	// request was found wanting here and never sent. Nothing was done.
+	// Refused means that nothing was done: WHMCS said so in so many words, or the
+	// request was found wanting here and never sent.
 	Refused Class = "Refused"
-	// Busy: WHMCS could not be reached and nothing of the request reached it.
+	// Busy means that WHMCS could not be reached: nothing of the request got there.
 	Busy Class = "Busy"
-	// Denied: credentials, address or role are not accepted. Nothing was done.
+	// Denied means that credentials, address or role are not accepted: nothing was done.
 	Denied Class = "Denied"
-	// NotSent: NotAfter had passed, or the caller gave up, before anything left.
+	// NotSent means that NotAfter had passed, or the caller gave up, before anything left.
 	NotSent Class = "NotSent"
-	// Unknown: everything else. A read has failed; a mutating call may or may
+	// Unknown means everything else. A read has failed; a mutating call may or may
 	// not have taken effect, entirely or in part.
 	Unknown Class = "Unknown"
 )

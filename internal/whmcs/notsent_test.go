@@ -123,6 +123,7 @@ func TestNothingSent(t *testing.T) {
 		says   string
 	}{
 		"refused": {func(t *testing.T, cfg *Config) {
+			t.Helper()
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
@@ -150,7 +151,7 @@ func TestNothingSent(t *testing.T) {
 			cfg.dial = pipeTo(func(conn net.Conn) { _, _ = conn.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) })
 		}, Busy, TLSFailed, "does not speak TLS"},
 		"closed in the handshake": {func(_ *testing.T, cfg *Config) {
-			cfg.dial = pipeTo(func(conn net.Conn) {})
+			cfg.dial = pipeTo(func(net.Conn) {})
 		}, Busy, ConnectFailed, "could be set up"},
 		"handshake alert": {func(_ *testing.T, cfg *Config) {
 			cfg.dial = pipeTo(func(conn net.Conn) { _, _ = conn.Write([]byte{21, 3, 3, 0, 2, 2, 40}) })
@@ -162,7 +163,7 @@ func TestNothingSent(t *testing.T) {
 				return nil, ctx.Err()
 			}
 		}, Busy, Timeout, "in time"},
-		"a proxy refuses": {func(t *testing.T, cfg *Config) {
+		"a proxy refuses": {func(_ *testing.T, cfg *Config) {
 			cfg.Proxy = func(*http.Request) (*url.URL, error) { return nil, errors.New("secret reason") }
 		}, Busy, ConnectFailed, "could be set up"},
 	} {

@@ -15,18 +15,22 @@ import (
 // closeAfterReading ends the connection without an answer; with reset the peer
 // sees a TCP reset instead of an orderly end.
 func closeAfterReading(w http.ResponseWriter, reset bool) {
-	conn, _, err := w.(http.Hijacker).Hijack()
+	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(err)
 	}
-	inner := conn.(*tls.Conn).NetConn().(*net.TCPConn)
-	if reset {
-		_ = inner.SetLinger(0)
+	secured, ok := conn.(*tls.Conn)
+	if !ok {
+		panic("the test server speaks TLS")
+	}
+	inner := secured.NetConn()
+	if tcp, ok := inner.(*net.TCPConn); ok && reset {
+		_ = tcp.SetLinger(0)
 	}
 	_ = inner.Close()
 }
 
-// page answers with a status and an HTML page, as proxies do.
+// htmlPage answers with a status and an HTML page, as proxies do.
 func htmlPage(status int) func(http.ResponseWriter) {
 	return func(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", "text/html")
@@ -78,8 +82,8 @@ var lostAnswers = map[string]struct {
 	"303":                      {redirect(303), Redirected},
 	"307":                      {redirect(307), Redirected},
 	"308":                      {redirect(308), Redirected},
-	"empty body":               {func(w http.ResponseWriter) { w.WriteHeader(200) }, NotJSON},
-	"no content":               {func(w http.ResponseWriter) { w.WriteHeader(204) }, NotJSON},
+	"empty body":               {func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) }, NotJSON},
+	"no content":               {func(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) }, NotJSON},
 	"cut JSON":                 {func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"result":"success","orderid":"1`) }, NotJSON},
 	"cut JSON, with length":    {cutShort(`{"result":"success","orderid":`, false), ConnectionLost},
 	"cut JSON, chunked":        {cutShort(`{"result":"error","message":"Client`, true), ConnectionLost},
@@ -96,7 +100,7 @@ var lostAnswers = map[string]struct {
 		_, _ = io.WriteString(w, `{"result":"success","orderid":"1"}`)
 	}, ConnectionLost},
 	"malformed header": {func(w http.ResponseWriter) {
-		conn, _, err := w.(http.Hijacker).Hijack()
+		conn, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			panic(err)
 		}
@@ -108,10 +112,12 @@ var lostAnswers = map[string]struct {
 // mutations are the calls that must never be sent twice.
 var mutations = map[string]func(t *testing.T, c *Client) error{
 	actionAddOrder: func(t *testing.T, c *Client) error {
+		t.Helper()
 		_, err := c.AddOrder(t.Context(), anOrder())
 		return err
 	},
 	actionAcceptOrder: func(t *testing.T, c *Client) error {
+		t.Helper()
 		return c.AcceptOrder(t.Context(), AcceptOrderRequest{OrderID: 9, AutoSetup: true})
 	},
 }
