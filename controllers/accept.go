@@ -35,7 +35,7 @@ func (w *worker) acceptAfterLook(ctx context.Context, order *v1alpha1.Provisioni
 		return w.unavailable(ctx, order, err)
 	}
 	for {
-		v := decideAccept(order.Status.Calls, seen, w.permission(order), w.settleTime(), w.now())
+		v := decideAccept(order.Status.Calls, seen, w.permission(order), w.settleTime())
 		switch v.kind {
 		case adoptVerdict:
 			return w.accepted(ctx, order, v1alpha1.FoundOutcome, v.evidence)
@@ -56,16 +56,17 @@ func (w *worker) acceptAfterLook(ctx context.Context, order *v1alpha1.Provisioni
 
 // lookAtOrder reads the order, its services and what its modules failed at.
 func (w *worker) lookAtOrder(ctx context.Context, order *v1alpha1.ProvisioningOrder) (acceptance, error) {
+	began := w.now()
 	theirs, err := w.readOrder(ctx, order)
 	if err != nil || theirs == nil {
-		return acceptance{}, err
+		return acceptance{at: began}, err
 	}
 	known := order.Status.Whmcs
 	known.Status = theirs.Status
 	if known.InvoiceID == 0 {
 		known.InvoiceID = theirs.InvoiceID
 	}
-	seen := acceptance{found: true, status: theirs.Status}
+	seen := acceptance{at: began, found: true, status: theirs.Status}
 	if !strings.EqualFold(theirs.Status, whmcsPending) || lastCall(order.Status.Calls, v1alpha1.AcceptOrderCall) == nil {
 		return seen, nil
 	}
@@ -185,7 +186,7 @@ func (w *worker) notPending(ctx context.Context, order *v1alpha1.ProvisioningOrd
 		w.settle(order, v1alpha1.AcceptOrderCall, v1alpha1.RefusedOutcome, refusal.Error())
 		return retry(v1alpha1.WhmcsUnavailableReason, fmt.Errorf("WHMCS shows order %d as Pending and refuses to accept it: %w", order.Status.Whmcs.OrderID, refusal))
 	}
-	v := decideAccept(order.Status.Calls, seen, w.permission(order), w.settleTime(), w.now())
+	v := decideAccept(order.Status.Calls, seen, w.permission(order), w.settleTime())
 	if v.kind == adoptVerdict {
 		return w.accepted(ctx, order, v1alpha1.FoundOutcome, v.evidence)
 	}

@@ -158,13 +158,14 @@ func addOrderRequest(order *v1alpha1.ProvisioningOrder, markers *markerMemory, f
 
 // look searches the client's orders for the key.
 func (w *worker) look(ctx context.Context, order *v1alpha1.ProvisioningOrder, clientID int64) (sight, error) {
+	began := w.now()
 	orders, err := read(ctx, w, order, func(ctx context.Context) ([]whmcs.Order, error) {
 		return w.backend.Billing.GetOrders(ctx, whmcs.OrderFilter{UserID: clientID})
 	})
 	if err != nil {
 		return sight{}, err
 	}
-	seen := sight{keyReliable: w.backend.Markers.reliable()}
+	seen := sight{at: began, keyReliable: w.backend.Markers.reliable()}
 	key := orderKey(order)
 	for _, theirs := range orders {
 		if theirs.UserID != 0 && theirs.UserID != clientID {

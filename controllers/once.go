@@ -52,6 +52,8 @@ func (m match) live() bool {
 
 // sight is what a look at the client's orders in WHMCS showed.
 type sight struct {
+	// at is when the look began. What was not there then may have come since, so this is the time that counts.
+	at time.Time
 	// matches are the orders that carry the key.
 	matches []match
 	// highest is the highest order id of the client.
@@ -92,7 +94,7 @@ func settledFrom(call *v1alpha1.Call, settle time.Duration) time.Time {
 }
 
 // decideOrder decides about AddOrder.
-func decideOrder(calls []v1alpha1.Call, seen sight, allowed permission, settle time.Duration, now time.Time) verdict {
+func decideOrder(calls []v1alpha1.Call, seen sight, allowed permission, settle time.Duration) verdict {
 	if v, ok := decideMatches(seen.matches); ok {
 		return v
 	}
@@ -101,7 +103,7 @@ func decideOrder(calls []v1alpha1.Call, seen sight, allowed permission, settle t
 	case last == nil:
 		return verdict{kind: claimVerdict}
 	case isOpen(last):
-		return decideOpenOrder(last, seen, allowed, settle, now)
+		return decideOpenOrder(last, seen, allowed, settle)
 	case last.Outcome == v1alpha1.RefusedOutcome && last.Request == allowed.request:
 		return verdict{kind: stallVerdict, reason: v1alpha1.OrderRefusedReason, evidence: last.Evidence}
 	default:
@@ -136,10 +138,10 @@ func decideMatches(matches []match) (verdict, bool) {
 }
 
 // decideOpenOrder decides about an AddOrder whose answer is missing and whose key was not found.
-func decideOpenOrder(last *v1alpha1.Call, seen sight, allowed permission, settle time.Duration, now time.Time) verdict {
-	if from := settledFrom(last, settle); now.Before(from) {
+func decideOpenOrder(last *v1alpha1.Call, seen sight, allowed permission, settle time.Duration) verdict {
+	if from := settledFrom(last, settle); seen.at.Before(from) {
 		return verdict{
-			kind: waitVerdict, after: lookAgain(last, from, now), reason: v1alpha1.SettlingReason,
+			kind: waitVerdict, after: lookAgain(last, from, seen.at), reason: v1alpha1.SettlingReason,
 			evidence: fmt.Sprintf("the answer to AddOrder was lost; WHMCS may still commit it until %s", from.UTC().Format(time.RFC3339)),
 		}
 	}
@@ -171,6 +173,8 @@ func lookAgain(call *v1alpha1.Call, from, now time.Time) time.Duration {
 
 // acceptance is what a look at one order in WHMCS showed.
 type acceptance struct {
+	// at is when the look began.
+	at time.Time
 	// found is false if WHMCS does not show the order.
 	found bool
 	// status of the order.
@@ -183,7 +187,7 @@ type acceptance struct {
 
 // decideAccept decides about AcceptOrder. WHMCS answers a second accept like an unknown order, and a second accept that
 // is executed can deploy twice: so everything but a plain Pending order is looked at closely.
-func decideAccept(calls []v1alpha1.Call, seen acceptance, allowed permission, settle time.Duration, now time.Time) verdict {
+func decideAccept(calls []v1alpha1.Call, seen acceptance, allowed permission, settle time.Duration) verdict {
 	switch {
 	case !seen.found:
 		return verdict{kind: stallVerdict, reason: v1alpha1.OutcomeUnknownReason, evidence: "WHMCS does not show the order any more"}
@@ -203,7 +207,7 @@ func decideAccept(calls []v1alpha1.Call, seen acceptance, allowed permission, se
 	forced := last != nil && allowed.forced && allowed.request != last.Request
 	switch {
 	case isOpen(last):
-		return decideOpenAccept(last, seen, forced, settle, now)
+		return decideOpenAccept(last, seen, forced, settle)
 	case forced:
 		return verdict{kind: claimVerdict, forced: true}
 	case last != nil && last.Outcome == v1alpha1.FailedOutcome:
@@ -215,10 +219,10 @@ func decideAccept(calls []v1alpha1.Call, seen acceptance, allowed permission, se
 	}
 }
 
-func decideOpenAccept(last *v1alpha1.Call, seen acceptance, forced bool, settle time.Duration, now time.Time) verdict {
-	if from := settledFrom(last, settle); now.Before(from) {
+func decideOpenAccept(last *v1alpha1.Call, seen acceptance, forced bool, settle time.Duration) verdict {
+	if from := settledFrom(last, settle); seen.at.Before(from) {
 		return verdict{
-			kind: waitVerdict, after: lookAgain(last, from, now), reason: v1alpha1.SettlingReason,
+			kind: waitVerdict, after: lookAgain(last, from, seen.at), reason: v1alpha1.SettlingReason,
 			evidence: fmt.Sprintf("the answer to AcceptOrder was lost; WHMCS may still finish it until %s", from.UTC().Format(time.RFC3339)),
 		}
 	}

@@ -23,7 +23,7 @@ func (w *worker) order(ctx context.Context, order *v1alpha1.ProvisioningOrder) o
 		return w.unavailable(ctx, order, err)
 	}
 	for {
-		v := decideOrder(order.Status.Calls, seen, w.permission(order), w.settleTime(), w.now())
+		v := decideOrder(order.Status.Calls, seen, w.permission(order), w.settleTime())
 		switch v.kind {
 		case adoptVerdict:
 			return w.adopt(order, v)
@@ -52,7 +52,7 @@ func (w *worker) sightOf(ctx context.Context, order *v1alpha1.ProvisioningOrder)
 		return seen, err
 	}
 	last := lastCall(order.Status.Calls, v1alpha1.AddOrderCall)
-	if isOpen(last) && len(seen.matches) == 0 && !w.now().Before(settledFrom(last, w.settleTime())) {
+	if isOpen(last) && len(seen.matches) == 0 && !seen.at.Before(settledFrom(last, w.settleTime())) {
 		seen.lookalikes, err = w.lookalikes(ctx, order, last.Baseline)
 	}
 	return seen, err
