@@ -167,7 +167,7 @@ func outage(f Fault) *response {
 	if status == 0 {
 		status = http.StatusServiceUnavailable
 	}
-	return &response{status: status, html: fmt.Sprintf(
+	return &response{status: status, text: fmt.Sprintf(
 		"<!DOCTYPE html>\n<html><head><title>%d</title></head><body><h1>%s</h1><p>We are down for maintenance.</p></body></html>\n",
 		status, http.StatusText(status))}
 }
@@ -179,18 +179,18 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, c *call, out *res
 		body, _ = out.bytes() // three strings always encode
 	}
 	h := w.Header()
-	for name, value := range out.header {
-		h.Set(name, value)
-	}
 	if c.version != "" {
 		used, allowed := s.apiUsage(0)
 		h.Set("Sforce-Limit-Info", fmt.Sprintf("api-usage=%d/%d", used, allowed))
 	}
 	switch {
-	case out.html != "":
+	case out.text != "":
 		h.Set("Content-Type", "text/html;charset=UTF-8")
 	case body != nil:
 		h.Set("Content-Type", "application/json;charset=UTF-8")
+	}
+	for name, value := range out.header {
+		h.Set(name, value)
 	}
 	h.Set("Date", s.options.Now().UTC().Format(http.TimeFormat))
 	if len(body) >= gzipFrom && acceptsGzip(r) {

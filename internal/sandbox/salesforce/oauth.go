@@ -206,10 +206,10 @@ func (s *Server) revoke(c *call) *response {
 func (s *Server) identity(c *call) *response {
 	user, ok := s.touch(c.bearer())
 	if !ok {
-		return &response{status: http.StatusForbidden, html: "Bad_OAuth_Token"}
+		return &response{status: http.StatusForbidden, text: "Bad_OAuth_Token"}
 	}
 	if c.endpoint == "identity" && c.path != "/id/"+s.org+"/"+user && c.path != "/id/"+s.org[:15]+"/"+user[:15] {
-		return &response{status: http.StatusNotFound, html: "Bad_Id"}
+		return &response{status: http.StatusNotFound, text: "Bad_Id"}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -96,6 +96,7 @@ func organizationFields() []Field {
 	return []Field{
 		named(text("Name", 80)), text("InstanceName", 5), checkbox("IsSandbox"), text("OrganizationType", 40),
 		text("DefaultLocaleSidKey", 40), text("LanguageLocaleKey", 40), text("NamespacePrefix", 15),
+		timed("TrialExpirationDate"),
 	}
 }
 

@@ -133,6 +133,9 @@ func endpointOf(c *call) string {
 	case dataPath:
 		return "versions"
 	}
+	if strings.HasPrefix(c.path, soapPath) {
+		return "login"
+	}
 	if strings.HasPrefix(c.path, "/id/") {
 		return "identity"
 	}
@@ -152,6 +155,9 @@ func (s *Server) handle(c *call) *response {
 	s.counters.add(c.endpoint)
 	switch c.endpoint {
 	case "login":
+		if strings.HasPrefix(c.path, soapPath) {
+			return s.soap(c)
+		}
 		return s.token(c)
 	case "revoke":
 		return s.revoke(c)
@@ -161,7 +167,7 @@ func (s *Server) handle(c *call) *response {
 		return s.versions(c)
 	}
 	if !strings.HasPrefix(c.path, dataPath+"/") {
-		return &response{status: http.StatusNotFound, html: "<html><body><h1>URL No Longer Exists</h1></body></html>"}
+		return &response{status: http.StatusNotFound, text: "<html><body><h1>URL No Longer Exists</h1></body></html>"}
 	}
 	return s.rest(c)
 }

@@ -287,7 +287,7 @@ type response struct {
 	status int
 	header map[string]string
 	body   any
-	html   string
+	text   string // sent as it is, HTML unless the header says otherwise
 }
 
 // apiError is one error at the top of an answer.
@@ -319,8 +319,8 @@ func refusal(err *recordError) *response {
 
 func (r *response) bytes() ([]byte, error) {
 	switch {
-	case r.html != "":
-		return []byte(r.html), nil
+	case r.text != "":
+		return []byte(r.text), nil
 	case r.body == nil:
 		return nil, nil
 	}
