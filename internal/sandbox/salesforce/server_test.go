@@ -212,6 +212,7 @@ func (r reply) code(t *testing.T) string {
 
 // shop is a seeded customer with products and a draft order of two lines.
 type shop struct {
+	book     string
 	account  string
 	products []ProductIDs
 	order    string
@@ -220,7 +221,7 @@ type shop struct {
 
 func (o *org) shop() shop {
 	o.t.Helper()
-	var out shop
+	out := shop{book: o.server.StandardPricebookID()}
 	var err error
 	if out.account, err = o.server.CreateAccount(Account{Name: "Ümit & Söhne", Number: "C-7", WHMCSClient: 1234}); err != nil {
 		o.t.Fatal(err)
