@@ -119,7 +119,7 @@ type SalesforceSpec struct {
 
 // Trigger is a topic whose events announce orders.
 //
-// +kubebuilder:validation:XValidation:rule="self.topic.startsWith('/data/') || (has(self.orderIdField) && self.orderIdField != '')",message="orderIdField is required for platform events: the name of the field with the order's id"
+// +kubebuilder:validation:XValidation:rule="self.topic.startsWith('/data/') || (has(self.orderIdField) && size(self.orderIdField) > 0)",message="orderIdField is required for platform events: the name of the field with the order's id"
 type Trigger struct {
 	// topic is /event/Name__e, /event/Channel__chn, /data/OrderChangeEvent or /data/Channel__chn. It is case-sensitive.
 	// +required
@@ -184,7 +184,7 @@ const (
 
 // WhmcsSpec is a WHMCS installation and how to call it.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.markers) || !self.markers.exists(m, m == 'CustomField') || (has(self.markerCustomFieldName) && self.markerCustomFieldName != '')",message="markerCustomFieldName is required with the marker CustomField"
+// +kubebuilder:validation:XValidation:rule="!has(self.markers) || !self.markers.exists(m, m == 'CustomField') || (has(self.markerCustomFieldName) && size(self.markerCustomFieldName) > 0)",message="markerCustomFieldName is required with the marker CustomField"
 type WhmcsSpec struct {
 	// url of the API, ending in /includes/api.php.
 	// +required
