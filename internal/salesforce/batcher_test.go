@@ -257,7 +257,7 @@ func checkOrdersWhole(t *testing.T, c sentCollection, rows int) {
 func TestBatcherWriteFailureReachesAll(t *testing.T) {
 	f := newFake(t)
 	g := newGate()
-	f.rest = g.before(func(w http.ResponseWriter, _ received) { w.WriteHeader(503) })
+	f.rest = g.before(func(w http.ResponseWriter, _ received) { w.WriteHeader(http.StatusServiceUnavailable) })
 	b := NewBatcher(f.client(), Select{})
 	errs := make(chan error, 6)
 	write := func(n int) {

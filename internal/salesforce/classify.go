@@ -119,11 +119,11 @@ func statusError(op string, status int, body []byte, ofRecord bool) *Error {
 
 // recordError classes the errors of one record of a collection; nil if there are none. Of several, one that cannot be
 // waited out decides.
-func recordError(op string, errs []farError) error {
+func recordError(errs []farError) error {
 	var worst *Error
 	for _, far := range errs {
 		m := meaningOf(far, http.StatusBadRequest)
-		e := &Error{Op: op, Class: m.class, Code: clean(far.code()), Message: clean(far.Message), Advice: m.advice, Fields: cleanAll(far.Fields)}
+		e := &Error{Op: opUpdate, Class: m.class, Code: clean(far.code()), Message: clean(far.Message), Advice: m.advice, Fields: cleanAll(far.Fields)}
 		if m.mute || e.Message == "" {
 			e.Message = "the record was not written"
 		}

@@ -157,14 +157,14 @@ func TestRecordErrorOfSeveral(t *testing.T) {
 	lock := farError{StatusCode: "UNABLE_TO_LOCK_ROW", Message: "locked"}
 	refused := farError{StatusCode: "STRING_TOO_LONG", Message: "too long"}
 	for name, errs := range map[string][]farError{"lock first": {lock, refused}, "lock last": {refused, lock}} {
-		if err := recordError(opUpdate, errs); CodeOf(err) != "STRING_TOO_LONG" {
+		if err := recordError(errs); CodeOf(err) != "STRING_TOO_LONG" {
 			t.Errorf("%s: got %v, want the one that waiting does not mend", name, err)
 		}
 	}
-	if err := recordError(opUpdate, nil); err != nil {
+	if err := recordError(nil); err != nil {
 		t.Errorf("no errors gave %v", err)
 	}
-	if err := recordError(opUpdate, []farError{{StatusCode: "UNKNOWN_EXCEPTION", Message: "ErrorId: 123-456"}}); strings.Contains(fmt.Sprint(err), "123") {
+	if err := recordError([]farError{{StatusCode: "UNKNOWN_EXCEPTION", Message: "ErrorId: 123-456"}}); strings.Contains(fmt.Sprint(err), "123") {
 		t.Errorf("%v holds an id that differs each time", err)
 	}
 }

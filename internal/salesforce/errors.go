@@ -17,25 +17,25 @@ import (
 type Class int
 
 const (
-	// Transient: nothing is known to be wrong for good; try again with back-off.
+	// Transient means that nothing is known to be wrong for good: try again with back-off.
 	Transient Class = iota
-	// RowLocked: another transaction holds the record; try again soon, with jitter.
+	// RowLocked means that another transaction holds the record: try again soon, with jitter.
 	RowLocked
-	// LimitExceeded: the org's API allowance is used up; try again after minutes, and leave out what is optional.
+	// LimitExceeded means that the org's API allowance is used up: try again after minutes, leave out what is optional.
 	LimitExceeded
-	// Auth: Salesforce does not let this user or app log in; an admin must act.
+	// Auth means that Salesforce does not let this user or app log in: an admin must act.
 	Auth
-	// Denied: the user is logged in but lacks a permission; an admin must act.
+	// Denied means that the user is logged in but lacks a permission: an admin must act.
 	Denied
-	// Misconfigured: the address, certificate, key, API version or another setting is wrong; an admin must act.
+	// Misconfigured means that the address, certificate, key, API version or another setting is wrong: an admin must act.
 	Misconfigured
-	// Schema: the query or the record names an object or field that does not exist or is hidden from the user.
+	// Schema means that the query or record names an object or field that does not exist or is hidden from the user.
 	Schema
-	// NotFound: no such record, or not visible to the user (yet).
+	// NotFound means that there is no such record, or that the user cannot see it (yet).
 	NotFound
-	// Deleted: the record existed and has been deleted.
+	// Deleted means that the record existed and has been deleted.
 	Deleted
-	// Rejected: Salesforce understood the request and refuses it for good.
+	// Rejected means that Salesforce understood the request and refuses it for good.
 	Rejected
 )
 

@@ -8,7 +8,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -67,7 +67,7 @@ func newFake(t *testing.T) *fake {
 	f := &fake{t: t, valid: map[string]bool{}}
 	f.Server = httptest.NewUnstartedServer(http.HandlerFunc(f.serve))
 	f.EnableHTTP2 = true
-	f.Config.ErrorLog = log.New(io.Discard, "", 0)
+	f.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	f.StartTLS()
 	t.Cleanup(f.Close)
 	return f
@@ -100,7 +100,7 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	f.requests = append(f.requests, got)
 	f.mu.Unlock()
 	if r.URL.Path == "/services/oauth2/token" {
-		f.login(w, r, got)
+		f.login(w, got)
 		return
 	}
 	f.mu.Lock()
@@ -121,7 +121,7 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	f.rest(w, got)
 }
 
-func (f *fake) login(w http.ResponseWriter, r *http.Request, got received) {
+func (f *fake) login(w http.ResponseWriter, got received) {
 	if f.beforeLogin != nil {
 		f.beforeLogin()
 	}
@@ -173,7 +173,7 @@ func (f *fake) calls(suffix string) []received {
 }
 
 func parseForm(body string) map[string]string {
-	r := &http.Request{Method: "POST", Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, Body: io.NopCloser(strings.NewReader(body))}
+	r := &http.Request{Method: http.MethodPost, Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, Body: io.NopCloser(strings.NewReader(body))}
 	out := map[string]string{}
 	if r.ParseForm() != nil {
 		return out

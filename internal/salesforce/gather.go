@@ -9,7 +9,7 @@ import (
 
 // call is one caller's part of a batch. Its result fields are written before done is closed and read after.
 type call[Q, R any] struct {
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // a queue of callers, each of whom may leave at any time
 	ask    Q
 	answer R
 	err    error
@@ -37,7 +37,7 @@ func (g *gatherer[Q, R]) do(ctx context.Context, ask Q) (R, error) {
 	g.waiting = append(g.waiting, c)
 	if !g.running {
 		g.running = true
-		go g.loop()
+		go g.loop() //nolint:contextcheck // the loop serves many callers and makes a context of all of theirs
 	}
 	g.mu.Unlock()
 	select {

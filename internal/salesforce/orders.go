@@ -12,10 +12,10 @@ import (
 	"strings"
 )
 
-// ErrNotFound: the order does not exist, or is not visible to the integration user (yet).
+// ErrNotFound says that the order does not exist, or is not visible to the integration user (yet).
 var ErrNotFound = errors.New("salesforce: order not found")
 
-// ErrDeleted: the order existed and has been deleted.
+// ErrDeleted says that the order existed and has been deleted.
 var ErrDeleted = errors.New("salesforce: order is deleted")
 
 // OrderItems is the relationship under which an order holds its lines.

@@ -19,7 +19,7 @@ func answerOrders(missing ...ID) func(http.ResponseWriter, received) {
 	return func(w http.ResponseWriter, r received) {
 		q, err := url.ParseQuery(r.query)
 		if err != nil {
-			w.WriteHeader(400)
+			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
 		records := []any{}
@@ -175,7 +175,7 @@ func TestAbsence(t *testing.T) {
 				t.Fatalf("got %v, want class %v", err, test.class)
 			}
 			for _, e := range []error{ErrNotFound, ErrDeleted} {
-				if errors.Is(err, e) != (e == test.is) {
+				if errors.Is(err, e) != errors.Is(test.is, e) {
 					t.Errorf("errors.Is(%v, %v) is %v", err, e, errors.Is(err, e))
 				}
 			}

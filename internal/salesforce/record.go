@@ -154,7 +154,8 @@ func typeOnly(raw json.RawMessage) map[string]any {
 func decodeValue(owner Record, name string, raw json.RawMessage) (any, []childPage, error) {
 	if !strings.HasPrefix(string(raw), "{") {
 		var value any
-		return value, nil, json.Unmarshal(raw, &value)
+		err := json.Unmarshal(raw, &value)
+		return value, nil, err
 	}
 	var shape map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &shape); err != nil {
@@ -167,7 +168,8 @@ func decodeValue(owner Record, name string, raw json.RawMessage) (any, []childPa
 		return decodeChildren(owner, name, raw)
 	}
 	var compound map[string]any
-	return compound, nil, json.Unmarshal(raw, &compound)
+	err := json.Unmarshal(raw, &compound)
+	return compound, nil, err
 }
 
 func noTypedNil(r Record, open []childPage, err error) (any, []childPage, error) {

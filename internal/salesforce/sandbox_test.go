@@ -1,14 +1,14 @@
 package salesforce_test
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"net/http/httptest"
 	"strconv"
 	"sync"
@@ -34,7 +34,7 @@ func connect(t *testing.T, options sandbox.Options) (*sandbox.Server, *salesforc
 	org := sandbox.New(options)
 	server := httptest.NewUnstartedServer(org.Handler())
 	server.EnableHTTP2 = true
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	client, err := salesforce.New(salesforce.Config{
@@ -250,7 +250,7 @@ func TestSandboxBacklogCostsFewCalls(t *testing.T) {
 	var wg sync.WaitGroup
 	for i, id := range ids {
 		wg.Go(func() {
-			if err := process(t, batcher, id, lines[id], strconv.Itoa(i)); err != nil {
+			if err := process(t.Context(), batcher, id, lines[id], strconv.Itoa(i)); err != nil {
 				t.Errorf("order %s: %v", id, err)
 			}
 		})
@@ -267,8 +267,8 @@ func TestSandboxBacklogCostsFewCalls(t *testing.T) {
 	}
 }
 
-func process(t *testing.T, batcher *salesforce.Batcher, id string, lineIDs []string, value string) error {
-	order, err := batcher.Order(t.Context(), id)
+func process(ctx context.Context, batcher *salesforce.Batcher, id string, lineIDs []string, value string) error {
+	order, err := batcher.Order(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -280,7 +280,7 @@ func process(t *testing.T, batcher *salesforce.Batcher, id string, lineIDs []str
 		records = append(records, salesforce.NewRecord("OrderItem", salesforce.ID(lineID), map[string]any{"WHMCS_Service_ID__c": value}))
 	}
 	records = append(records, salesforce.NewRecord("Order", salesforce.ID(id), map[string]any{"WHMCS_Order_ID__c": value}))
-	results, err := batcher.Write(t.Context(), records)
+	results, err := batcher.Write(ctx, records)
 	for _, r := range results {
 		err = errors.Join(err, r.Err)
 	}

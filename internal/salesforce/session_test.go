@@ -257,10 +257,13 @@ func TestLoginAnswers(t *testing.T) {
 	}{
 		"outage page with 200": {func(w http.ResponseWriter) { _, _ = w.Write([]byte("<html>maintenance</html>")) }, Transient, "not the JSON"},
 		"empty object":         {func(w http.ResponseWriter) { writeJSON(w, 200, map[string]any{}) }, Transient, "not the JSON"},
-		"503":                  {func(w http.ResponseWriter) { w.WriteHeader(503) }, Transient, "HTTP status 503"},
-		"429":                  {func(w http.ResponseWriter) { w.WriteHeader(429) }, LimitExceeded, "HTTP status 429"},
+		"503":                  {func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) }, Transient, "HTTP status 503"},
+		"429":                  {func(w http.ResponseWriter) { w.WriteHeader(http.StatusTooManyRequests) }, LimitExceeded, "HTTP status 429"},
 		"404 of another host":  {func(w http.ResponseWriter) { http.NotFound(w, nil) }, Misconfigured, "login host of the org"},
-		"redirect": {func(w http.ResponseWriter) { w.Header().Set("Location", "https://example.com/"); w.WriteHeader(302) },
+		"redirect": {func(w http.ResponseWriter) {
+			w.Header().Set("Location", "https://example.com/")
+			w.WriteHeader(http.StatusFound)
+		},
 			Misconfigured, "HTTP status 302"},
 		"endless": {func(w http.ResponseWriter) { _, _ = w.Write([]byte(strings.Repeat(" ", longestSmallAnswer+2))) }, Transient, "longer than"},
 	}

@@ -92,7 +92,7 @@ func (c *Client) updateOnce(ctx context.Context, records []Record, results []Sav
 		return &Error{Op: opUpdate, Class: Transient, HTTPStatus: http.StatusOK, Message: fmt.Sprintf("%d results for %d records", len(saved), len(records))}
 	}
 	for i, s := range saved {
-		results[i].Err = recordError(opUpdate, s.Errors)
+		results[i].Err = recordError(s.Errors)
 		if !s.Success && results[i].Err == nil {
 			results[i].Err = &Error{Op: opUpdate, Class: Transient, Message: "the record was not written, and Salesforce gives no reason"}
 		}

@@ -44,12 +44,14 @@ func (f *fake) collections() []sentCollection {
 
 // saveAll answers an update as Salesforce does: it keeps the limits, and refuses the records in bad.
 func saveAll(t *testing.T, bad map[ID]farError) func(http.ResponseWriter, received) {
+	t.Helper()
 	return func(w http.ResponseWriter, r received) {
 		c := readCollection(t, r)
 		chunks, last, seen := 0, "", map[string]bool{}
 		results := []any{}
 		for _, row := range c.Records {
-			kind := fmt.Sprint(row["attributes"].(map[string]any)["type"])
+			attributes, _ := row["attributes"].(map[string]any)
+			kind := fmt.Sprint(attributes["type"])
 			if kind != last {
 				chunks, last = chunks+1, kind
 			}
@@ -167,7 +169,7 @@ func TestUpdateWholeRequestFails(t *testing.T) {
 	calls := 0
 	f.rest = func(w http.ResponseWriter, r received) {
 		if calls++; calls == 2 {
-			w.WriteHeader(502)
+			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
 		saveAll(t, nil)(w, r)
