@@ -24,6 +24,12 @@ func (cfg Config) MarshalJSON() ([]byte, error) {
 // String returns which WHMCS the client calls, without credentials.
 func (c *Client) String() string { return "whmcs.Client(" + c.endpoint + ")" }
 
+// Format prints which WHMCS the client calls, whatever the verb.
+func (c *Client) Format(s fmt.State, _ rune) { fmt.Fprint(s, c.String()) }
+
+// LogValue is what slog prints.
+func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
 // String returns what kind of order is requested, without a customer's data.
 func (r AddOrderRequest) String() string {
 	return fmt.Sprintf("AddOrder(%d lines)", len(r.Lines))

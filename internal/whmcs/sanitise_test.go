@@ -72,7 +72,7 @@ func TestNothingPrintedShowsSecrets(t *testing.T) {
 	r := anOrder()
 	r.Lines[0].Domain = "jane-doe.example"
 	_, err := c.AddOrder(t.Context(), r)
-	values := map[string]any{"config": cfg, "config pointer": &cfg, "client": c, "client value": *c, "request": r, "error": err}
+	values := map[string]any{"config": cfg, "config pointer": &cfg, "client": c, "request": r, "error": err}
 	for name, v := range values {
 		var log strings.Builder
 		slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "v", v)

@@ -1,7 +1,9 @@
 package whmcs
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,7 +11,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 )
 
 // closeAfterReading ends the connection without an answer; with reset the peer
@@ -166,17 +167,44 @@ func checkUnknown(t *testing.T, err error, code Code) {
 	}
 }
 
+// overdue is a context whose deadline passes when the test wants it to.
+type overdue struct {
+	context.Context
+	passed chan struct{}
+}
+
+func (c overdue) Done() <-chan struct{} { return c.passed }
+
+func (c overdue) Err() error {
+	select {
+	case <-c.passed:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
 func TestMutationWithoutAnswerTimesOut(t *testing.T) {
-	for action, mutate := range mutations {
+	for action := range mutations {
 		t.Run(action, func(t *testing.T) {
 			release := make(chan struct{})
-			fake := newFake(t, func(http.ResponseWriter, url.Values) { <-release })
-			c := fake.client(t, func(cfg *Config) {
-				cfg.AddOrderTimeout, cfg.AcceptOrderTimeout = 150*time.Millisecond, 150*time.Millisecond
+			ctx := overdue{t.Context(), make(chan struct{})}
+			fake := newFake(t, func(http.ResponseWriter, url.Values) {
+				close(ctx.passed)
+				<-release
 			})
-			err := mutate(t, c)
+			c := fake.client(t)
+			var err error
+			if action == actionAddOrder {
+				_, err = c.AddOrder(ctx, anOrder())
+			} else {
+				err = c.AcceptOrder(ctx, AcceptOrderRequest{OrderID: 9})
+			}
 			close(release)
 			checkUnknown(t, err, Timeout)
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%v hides its cause", err)
+			}
 			fake.Close()
 			if n := len(fake.received()); n != 1 {
 				t.Errorf("the server saw %d requests, want 1", n)
