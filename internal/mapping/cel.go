@@ -59,7 +59,7 @@ func newEnvs(f fields) (celEnvs, error) {
 // expression is a compiled CEL expression.
 type expression struct {
 	program cel.Program
-	output  *cel.Type
+	checked *cel.Ast
 	refs    []fieldPath
 	roots   []string // records it looks at
 	where   string   // position and path, for errors at run time
@@ -145,11 +145,15 @@ func compileCEL(env *cel.Env, src string, want target) (*expression, []celProble
 	if err != nil {
 		return nil, []celProblem{{1, 0, err.Error(), "write the field in full where it is used, as in order.Parent__r.Name"}}
 	}
-	program, err := env.Program(checked, cel.CostLimit(costLimit), cel.MemoryLimit(memoryLimit), cel.EvalOptions(cel.OptOptimize))
+	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
+	if !alwaysCheap(env, checked) {
+		options = append(options, cel.CostLimit(costLimit), cel.MemoryLimit(memoryLimit))
+	}
+	program, err := env.Program(checked, options...)
 	if err != nil {
 		return nil, []celProblem{{1, 0, celMessage(err.Error()), "correct the constant in the expression"}}
 	}
-	return &expression{program: program, output: out, refs: refs, roots: rootsOf(checked.NativeRep())}, nil
+	return &expression{program: program, checked: checked, refs: refs, roots: rootsOf(checked.NativeRep())}, nil
 }
 
 var rootOfType = map[string]string{

@@ -6,13 +6,18 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"cel.dev/cel-go/cel"
 )
 
 // Check holds the mapping against a catalogue: is every product mapped, does WHMCS have what the mapping asks for, is
 // every rule of use. Findings about the same entry are one finding with several products. They come in the order of
 // the file.
 func (m *Mapping) Check(cat Catalogue) []Finding {
-	c := checker{m: m, found: map[findingKey]*Finding{}, used: make([]bool, len(m.rules.rules))}
+	c := checker{
+		m: m, found: map[findingKey]*Finding{}, used: make([]bool, len(m.rules.rules)),
+		ahead: foresight{env: m.env, programs: map[*expression]cel.Program{}},
+	}
 	if cat.WHMCS != nil {
 		c.whmcs = make(map[int64]*WHMCSProduct, len(cat.WHMCS))
 		for i := range cat.WHMCS {
@@ -36,6 +41,7 @@ type checker struct {
 	m     *Mapping
 	whmcs map[int64]*WHMCSProduct // nil: not to be checked
 	found map[findingKey]*Finding
+	ahead foresight
 	used  []bool // rules that can decide about a product
 	label string // the product being checked
 }
@@ -74,9 +80,11 @@ func (c *checker) product(p map[string]any) {
 	}
 	c.label = cmp.Or(sku, text(p["Id"]))
 	s := &scope{product: p}
-	rules, certain, err := m.rules.candidates(sku, s)
+	rules, certain, err := m.rules.candidates(sku, s, &c.ahead)
 	if err != nil {
-		c.add(Error, "products", err.Error(), "correct the condition")
+		r := rules[len(rules)-1]
+		c.used[r.index] = true
+		c.failed(r.path+".when", err)
 		return
 	}
 	for _, r := range rules {
@@ -142,7 +150,7 @@ func check[T comparable](c *checker, s *scope, own, general *value[T], path, key
 func (c *checker) failed(path string, err error) {
 	hint := "correct the field on the product"
 	if _, ok := errors.AsType[*Miss](err); ok {
-		hint = "correct the expression; has() tells whether a field is filled in"
+		hint = "correct the expression"
 	}
 	c.add(Error, path, strings.TrimRight(err.Error(), "."), hint)
 }
@@ -156,7 +164,7 @@ func (c *checker) cycle(w *WHMCSProduct, cycle, path string) {
 	if len(offered) > 0 {
 		hint = "WHMCS offers " + strings.Join(offered, ", ") + ": choose one of them, or set a price in WHMCS"
 	}
-	c.add(Error, path, fmt.Sprintf("WHMCS product %d is not offered %s", w.PID, cycle), hint)
+	c.add(Error, path, fmt.Sprintf("WHMCS product %d has no price for %s", w.PID, cycle), hint)
 }
 
 // chosenOption is a config option that a line would be ordered with.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"cel.dev/cel-go/cel"
+
 	"github.com/orderbridge/orderbridge/internal/mapping/file"
 )
 
@@ -32,6 +34,7 @@ type Mapping struct {
 	reports     reports
 	warnings    Problems
 	doc         *file.Document // for the positions of findings
+	env         *cel.Env       // for conditions over products alone
 }
 
 // header computes the parameters of the WHMCS order as a whole.
@@ -76,6 +79,7 @@ func (c *compiler) compile() *Mapping {
 		c.problem("", "expressions cannot be prepared: "+err.Error(), "report this as a defect of Orderbridge")
 		return m
 	}
+	m.env = c.envs.line
 	m.cycles = c.compileCycles(c.doc.Cycles)
 	c.cycles = m.cycles
 	m.gate = c.compileGate(c.doc.Gate)

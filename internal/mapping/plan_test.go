@@ -201,7 +201,7 @@ func TestMisses(t *testing.T) {
 			mapping: minimal + "products: [{when: \"product.Name.startsWith('A')\", pid: 5}]\n",
 			order:   oneLine(nil, nil),
 			want: Miss{Reason: MappingInvalid, OrderItemID: "802A",
-				Message: "The expression at 3:19 (products[0].when) fails: no such overload."},
+				Message: "The expression at 3:19 (products[0].when) fails: it meets an empty field, or a value of another type (has() tells whether a field is filled in)."},
 		},
 		"expression that takes too long": {
 			mapping: minimal + "line: {domain: {cel: \"order.Note__c.split('').map(a, order.Note__c.split('')).size()\"}}\n",

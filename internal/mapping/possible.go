@@ -1,5 +1,12 @@
 package mapping
 
+import (
+	"slices"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+)
+
 // outlook is what an entry can give for a product, while order, line and account are not known.
 type outlook[T any] struct {
 	// values are those it gives for certain, or those of tables of which one may apply.
@@ -39,10 +46,12 @@ func (e *expression) knowable() bool {
 
 // outlook evaluates the entry as far as the product decides it.
 func (v *value[T]) outlook(s *scope) (o outlook[T], err error) {
+	computed := false
 	for i := range v.sources {
 		src := &v.sources[i]
 		if !src.knowable() {
 			o.open = true
+			computed = computed || src.expr != nil // written to give something for this very case
 			for _, each := range src.table {
 				o.values = append(o.values, each.(T))
 			}
@@ -58,26 +67,58 @@ func (v *value[T]) outlook(s *scope) (o outlook[T], err error) {
 			return o, nil
 		}
 	}
-	o.dry = true
+	o.dry = !computed
 	return o, nil
 }
 
-// candidates returns the rules that can decide about a product, in the order of the file. certain is false if none of
-// them need match, so that the line section may decide.
-func (b *ruleBook) candidates(sku string, s *scope) (rules []*rule, certain bool, err error) {
-	for r := range b.matching(sku) {
-		switch {
-		case r.when == nil:
-			return append(rules, r), true, nil
-		case !r.when.knowable():
-			rules = append(rules, r)
-			continue
-		}
-		holds, err := r.when.holds(s)
+// foresight evaluates conditions while order, line and account are not known.
+type foresight struct {
+	env      *cel.Env
+	programs map[*expression]cel.Program
+}
+
+// holds evaluates a condition. known is false if it depends on what is not known.
+func (f *foresight) holds(e *expression, s *scope) (holds, known bool, err error) {
+	if e.knowable() {
+		holds, err = e.holds(s)
+		return holds, true, err
+	}
+	if !slices.Contains(e.roots, rootProduct) {
+		return false, false, nil
+	}
+	p, ok := f.programs[e]
+	if !ok {
+		p, err = f.env.Program(e.checked, cel.EvalOptions(cel.OptPartialEval), cel.CostLimit(costLimit), cel.MemoryLimit(memoryLimit))
 		if err != nil {
-			return rules, true, err
+			return false, false, nil // then the condition counts as one that may hold
 		}
-		if holds {
+		f.programs[e] = p
+	}
+	vars, err := cel.PartialVars(s, cel.AttributePattern(rootOrder), cel.AttributePattern(rootItem), cel.AttributePattern(rootAccount))
+	if err != nil {
+		return false, false, nil
+	}
+	out, _, err := p.Eval(vars)
+	if b, ok := out.(types.Bool); ok && err == nil {
+		return bool(b), true, nil
+	}
+	return false, false, nil
+}
+
+// candidates returns the rules that can decide about a product, in the order of the file. certain is false if none of
+// them need match, so that the line section may decide. If a condition fails, its rule is the last.
+func (b *ruleBook) candidates(sku string, s *scope, f *foresight) (rules []*rule, certain bool, err error) {
+	for r := range b.matching(sku) {
+		if r.when == nil {
+			return append(rules, r), true, nil
+		}
+		holds, known, err := f.holds(r.when, s)
+		switch {
+		case err != nil:
+			return append(rules, r), true, err
+		case !known:
+			rules = append(rules, r)
+		case holds:
 			return append(rules, r), true, nil
 		}
 	}

@@ -1,0 +1,75 @@
+package mapping
+
+import (
+	"encoding/json"
+	"testing"
+)
+
+func TestGate(t *testing.T) {
+	const gate = "version: 1\nclient: 9\ngate:\n  order.Status: [Approved, Reactivate]\n  order.Activation_Status__c: Activating\n  order.Hold__c: [false, null]\n  account.Tier__c: [1, 2.5]\n"
+	open := map[string]any{"Status": "Approved", "Activation_Status__c": "Activating", "Account": map[string]any{"Tier__c": json.Number("1.0")}}
+	tests := map[string]struct {
+		changes map[string]any
+		own     []string
+		want    bool
+	}{
+		"open":                       {nil, nil, true},
+		"in another case, as SOQL":   {map[string]any{"Status": "APPROVED"}, nil, true},
+		"the other value":            {map[string]any{"Status": "Reactivate"}, nil, true},
+		"checkbox":                   {map[string]any{"Hold__c": false}, nil, true},
+		"checkbox set":               {map[string]any{"Hold__c": true}, nil, false},
+		"fraction":                   {map[string]any{"Account": map[string]any{"Tier__c": 2.5}}, nil, true},
+		"other number":               {map[string]any{"Account": map[string]any{"Tier__c": 3}}, nil, false},
+		"no account":                 {map[string]any{"Account": nil}, nil, false},
+		"empty text is empty":        {map[string]any{"Status": ""}, nil, false},
+		"failed":                     {map[string]any{"Activation_Status__c": "Failed"}, nil, false},
+		"failed by ourselves":        {map[string]any{"Activation_Status__c": "Failed"}, []string{"Failed"}, true},
+		"ours says nothing of Draft": {map[string]any{"Status": "Draft", "Activation_Status__c": "Failed"}, []string{"Failed", "Draft"}, false},
+		"empty is never ours":        {map[string]any{"Activation_Status__c": nil}, []string{""}, false},
+	}
+	m := parse(t, gate)
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			err := m.Gate(with(open, tt.changes), tt.own...)
+			if (err == nil) != tt.want {
+				t.Errorf("Gate() = %v, want open: %t", err, tt.want)
+			}
+		})
+	}
+	const want = "Status IN ('Approved', 'Reactivate') AND Activation_Status__c = 'Activating' AND (Hold__c = false OR Hold__c = null) AND Account.Tier__c IN (1, 2.5)"
+	if got := m.GateSOQL(); got != want {
+		t.Errorf("GateSOQL() =\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestGateSOQLEscapes(t *testing.T) {
+	m := parse(t, "version: 1\nclient: 9\ngate: {order.Status: [\"O'Brien \\\\ x\\n\"]}\n")
+	const want = `Status = 'O\'Brien \\ x\n'`
+	if got := m.GateSOQL(); got != want {
+		t.Errorf("GateSOQL() = %s, want %s", got, want)
+	}
+}
+
+func TestAlreadyOrdered(t *testing.T) {
+	m := parse(t, "version: 1\nclient: 9\n")
+	tests := map[string]struct {
+		value  any
+		want   int64
+		wantOK bool
+	}{
+		"empty":  {nil, 0, false},
+		"blank":  {" ", 0, false},
+		"text":   {"4711", 4711, true},
+		"number": {json.Number("4711.0"), 4711, true},
+		"zero":   {"0", 0, false},
+		"words":  {"none", 0, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, ok := m.AlreadyOrdered(map[string]any{"WHMCS_Order_ID__c": tt.value})
+			if ok != tt.wantOK || ok && got != tt.want {
+				t.Errorf("AlreadyOrdered() = %d, %t, want %d, %t", got, ok, tt.want, tt.wantOK)
+			}
+		})
+	}
+}
