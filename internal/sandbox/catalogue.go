@@ -25,7 +25,7 @@ type Item struct {
 	// of a choice, or the number of a yes/no or quantity option.
 	Options map[int64]int64 `json:"options,omitempty"`
 	Price   float64         `json:"price"`
-	// Solo items are ordered by themselves in seeds, Extra items only beside one.
+	// Extra items are ordered beside a service only, in seeds.
 	Extra bool `json:"extra,omitempty"`
 }
 

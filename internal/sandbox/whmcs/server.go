@@ -43,6 +43,8 @@ type Options struct {
 	Location *time.Location
 	// OrderStatuses default to Pending, Active, Fraud and Cancelled.
 	OrderStatuses []string
+	// FirstClientID is the number of the first client; default 1.
+	FirstClientID int64
 	// Limits are the php.ini limits; default php.DefaultLimits.
 	Limits php.Limits
 }
@@ -86,6 +88,7 @@ func New(o Options) *Server {
 		stats:  newStats(),
 		books:  newBooks(),
 	}
+	s.nextClient = max(o.FirstClientID, 1)
 	for _, p := range o.Products {
 		s.products[p.PID] = &p
 	}
