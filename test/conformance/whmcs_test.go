@@ -1,11 +1,7 @@
 package conformance
 
 import (
-	"encoding/pem"
 	"fmt"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 
@@ -14,16 +10,8 @@ import (
 
 func TestWHMCS(t *testing.T) {
 	dir := nodeProject(t)
-	s := whmcs.New(whmcs.Options{})
-	server := httptest.NewTLSServer(s.Handler())
-	t.Cleanup(server.Close)
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	block := &pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}
-	if err := os.WriteFile(ca, pem.EncodeToMemory(block), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	far := map[string]any{"whmcs": map[string]any{"url": server.URL + whmcs.Path, "identifier": "sandbox-identifier", "secret": "sandbox-secret"}}
-	runScript(t, dir, "whmcs.test.mjs", ca, far, whmcsDirections(s))
+	s, far := startSandbox(t, 1)
+	runScript(t, dir, "whmcs.test.mjs", s.Info.CAFile, far, whmcsDirections(s.Whmcs))
 }
 
 type aboutClient struct {

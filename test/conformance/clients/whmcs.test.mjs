@@ -248,6 +248,11 @@ test('GetModuleQueue shows what a module left undone', async () => {
   assert.equal(entry.lastAttemptError, 'no such line');
 });
 
+test('An administrator may log in with a password', async () => {
+  const admin = connect({ username: far.whmcs.username, password: far.whmcs.password });
+  assert.equal((await admin('products', 'getProduct')(181)).result, 'success');
+});
+
 test('A wrong credential is refused with HTTP 403', async () => {
   const wrong = connect({ password: 'wrong' });
   await assert.rejects(wrong('products', 'getProduct')(181), { message: /^WHMCS Error \(403\): (Authentication Failed|Invalid or missing credentials)/ });
