@@ -156,6 +156,12 @@ func inBubble(t *testing.T, test func(t *testing.T)) {
 	synctest.Test(t, test)
 }
 
+// pass lets fake time pass, and everything happen that is due until then.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
 func (r *rig) publish(fields map[string]any) string {
 	r.t.Helper()
 	id, err := r.bus.Publish(topic, fields)
@@ -181,8 +187,8 @@ func (r *rig) inject(fault sandbox.Fault) {
 	}
 }
 
-// run is a subscription under way, with everything it told.
-type run struct {
+// follower is a subscription under way, with everything it told.
+type follower struct {
 	t      *testing.T
 	cancel context.CancelFunc
 	done   chan error
@@ -197,10 +203,10 @@ type run struct {
 	onGap    func() error
 }
 
-func (r *rig) start(position pubsub.Position, hooks ...func(*run)) *run {
+func (r *rig) start(position pubsub.Position, hooks ...func(*follower)) *follower {
 	r.t.Helper()
 	ctx, cancel := context.WithCancel(r.t.Context())
-	result := &run{t: r.t, cancel: cancel, done: make(chan error, 1)}
+	result := &follower{t: r.t, cancel: cancel, done: make(chan error, 1)}
 	for _, hook := range hooks {
 		hook(result)
 	}
@@ -213,7 +219,7 @@ func (r *rig) start(position pubsub.Position, hooks ...func(*run)) *run {
 	return result
 }
 
-func (r *run) handle(ctx context.Context, batch pubsub.Batch) error {
+func (r *follower) handle(ctx context.Context, batch pubsub.Batch) error {
 	if r.onHandle != nil {
 		if err := r.onHandle(ctx, batch); err != nil {
 			return err
@@ -226,7 +232,7 @@ func (r *run) handle(ctx context.Context, batch pubsub.Batch) error {
 	return nil
 }
 
-func (r *run) gap(_ context.Context, cause string) error {
+func (r *follower) gap(_ context.Context, cause string) error {
 	if r.onGap != nil {
 		if err := r.onGap(); err != nil {
 			return err
@@ -238,14 +244,14 @@ func (r *run) gap(_ context.Context, cause string) error {
 	return nil
 }
 
-func (r *run) state(state pubsub.StreamState) {
+func (r *follower) state(state pubsub.StreamState) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.states = append(r.states, state)
 }
 
 // stop ends the run and checks that it ends for the right reason.
-func (r *run) stop() {
+func (r *follower) stop() {
 	r.t.Helper()
 	r.cancel()
 	if r.done == nil {
@@ -257,7 +263,7 @@ func (r *run) stop() {
 	r.done = nil
 }
 
-func (r *run) ids() []string {
+func (r *follower) ids() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var ids []string
@@ -267,7 +273,7 @@ func (r *run) ids() []string {
 	return ids
 }
 
-func (r *run) last() pubsub.StreamState {
+func (r *follower) last() pubsub.StreamState {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.states) == 0 {
@@ -277,7 +283,7 @@ func (r *run) last() pubsub.StreamState {
 }
 
 // saw tells whether a reason was ever reported.
-func (r *run) saw(reason string) (pubsub.StreamState, bool) {
+func (r *follower) saw(reason string) (pubsub.StreamState, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i := slices.IndexFunc(r.states, func(s pubsub.StreamState) bool { return s.Reason == reason })
@@ -287,20 +293,8 @@ func (r *run) saw(reason string) (pubsub.StreamState, bool) {
 	return r.states[i], true
 }
 
-func (r *run) gapCount() int {
+func (r *follower) gapCount() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.gaps)
-}
-
-// until waits, in whatever time the test runs in, for a condition.
-func until(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for !condition() {
-		if time.Now().After(deadline) {
-			t.Fatalf("timed out waiting until %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }

@@ -35,7 +35,7 @@ type Subscription struct {
 	// Handle stores a batch. The position moves on, and more events are asked for, only after it has returned nil. An
 	// error ends the stream; the batch comes again.
 	Handle func(ctx context.Context, batch Batch) error
-	// OnGap is told, in words, that events may have been missed, before the stream starts again without its position.
+	// OnGap is told the cause, a clause, when events may have been missed, before the stream starts again at Earliest.
 	// The start waits until it returns nil.
 	OnGap func(ctx context.Context, cause string) error
 	// State hears of every change. It must not block. May be nil.
@@ -113,14 +113,13 @@ func (r *runner) rest(ctx context.Context, end *Error, lived time.Duration) {
 // learn changes the runner's memory as the end of a stream demands.
 func (r *runner) learn(end *Error) {
 	if r.settled && r.position.Preset == Latest {
-		// Another Latest skips whatever is published until it is open.
-		r.gap = "The stream ended before Salesforce had named a first position: events published until the next stream opened were not delivered."
+		// Another Latest would skip whatever is published until it is open.
+		r.giveUpPosition("the stream ended before Salesforce had named a first position")
 	}
 	switch end.Action {
 	case Gap:
 		if r.position.Preset == Custom {
-			r.gap = end.Message
-			r.position = Position{Preset: Earliest}
+			r.giveUpPosition("Salesforce no longer knows the stored position: it is older than 72 hours, or the stream was reset")
 			return
 		}
 		// No position was given that could have been rejected: resting is all that is left.
@@ -132,6 +131,10 @@ func (r *runner) learn(end *Error) {
 	case Relogin:
 		r.refused++
 	}
+}
+
+func (r *runner) giveUpPosition(cause string) {
+	r.gap, r.position = cause, Position{Preset: Earliest}
 }
 
 // pause is how long to rest. What is answered at once the first time must not become a loop: logins are limited, and

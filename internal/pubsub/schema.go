@@ -46,8 +46,8 @@ type schemaFetch struct {
 	waiters int
 	cancel  context.CancelFunc
 	done    chan struct{}
-	schema *avroNode
-	err    error
+	schema  *avroNode
+	err     error
 }
 
 func newSchemaCache(fetch func(context.Context, string) (*avroNode, error)) *schemaCache {
