@@ -73,9 +73,10 @@ func changedOrders(records []string) (ids []salesforce.ID) {
 	return ids
 }
 
-// settled reports whether the order is known to have an object that this event asks nothing of.
+// settled reports whether the order has an object that this event asks nothing of. Reading objects is cheap, asking the
+// org is not: most change events are echoes of what was written for orders that are finished.
 func (s *stream) settled(ctx context.Context, it *item, id salesforce.ID) bool {
-	existing, err := s.p.store.cached(ctx, types.NamespacedName{Namespace: s.p.key.Namespace, Name: orderName(s.p.key.Name, id)})
+	existing, err := s.p.store.find(ctx, types.NamespacedName{Namespace: s.p.key.Namespace, Name: orderName(s.p.key.Name, id)})
 	if err != nil || existing == nil {
 		return false
 	}

@@ -39,12 +39,14 @@ type pipeline struct {
 	done   chan struct{}
 	notify func()
 
-	mu            sync.Mutex
-	wanted        Wanted
-	loaded        bool
-	states        map[string]TriggerState
-	subscriptions map[*stream]subscription
-	loginErr      error
+	mu     sync.Mutex
+	wanted Wanted
+	loaded bool
+	// states are what conditions show of the triggers, latest what is true; hiccups counts how often they parted.
+	states, latest map[string]TriggerState
+	hiccups        map[string]int
+	subscriptions  map[*stream]subscription
+	loginErr       error
 
 	running running // belongs to run
 }
@@ -260,6 +262,7 @@ func (p *pipeline) stopStreams(unwanted func(v1alpha1.Trigger) bool) {
 			ending = append(ending, a)
 			delete(p.running.streams, topic)
 			delete(p.states, topic)
+			delete(p.latest, topic)
 		}
 	}
 	p.mu.Unlock()
@@ -300,12 +303,21 @@ func (p *pipeline) sweepToken() string {
 	return p.current().Pipeline.Annotations[v1alpha1.SweepRequestedAtAnnotation]
 }
 
-// show makes the state of a trigger visible, in the status and to the reconciler.
+// show makes the state of a trigger visible: in the status at once, in conditions unless it may be over in a moment.
 func (p *pipeline) show(s TriggerState) {
 	s.Message = cut(s.Message, longestProblem)
 	p.mu.Lock()
-	before := p.states[s.Topic]
-	p.states[s.Topic] = s
+	before, shown := p.latest[s.Topic], p.states[s.Topic]
+	p.latest[s.Topic] = s
+	// A stream ends now and then, and is open again in a second or two. Nobody needs to know.
+	hiccup := shown.Reason == v1alpha1.ConnectedReason && s.Reason == v1alpha1.ConnectingReason
+	if !hiccup {
+		p.states[s.Topic] = s
+	}
+	if before.Reason == v1alpha1.ConnectedReason && hiccup {
+		p.hiccups[s.Topic]++
+		go p.showLater(s.Topic, p.hiccups[s.Topic])
+	}
 	p.mu.Unlock()
 	if before == s {
 		return
@@ -314,8 +326,29 @@ func (p *pipeline) show(s TriggerState) {
 	p.book.edit(func(r *record) bool {
 		t := r.trigger(s.Topic)
 		t.Phase, t.Message = s.Phase, s.Message
-		return true
+		return !hiccup && shown != s
 	})
+}
+
+// showLater shows conditions that a stream is not connected, if it has not been since a hiccup began.
+func (p *pipeline) showLater(topic string, hiccup int) {
+	timer := p.Clock.NewTimer(p.Patience)
+	defer timer.Stop()
+	select {
+	case <-timer.C():
+	case <-p.done:
+		return
+	}
+	p.mu.Lock()
+	now, running := p.latest[topic]
+	lasts := running && p.hiccups[topic] == hiccup && now.Reason == v1alpha1.ConnectingReason
+	if lasts {
+		p.states[topic] = now
+	}
+	p.mu.Unlock()
+	if lasts {
+		p.notify()
+	}
 }
 
 func (p *pipeline) snapshot() Snapshot {

@@ -104,18 +104,35 @@ func (s *store) try(ctx context.Context, order *v1alpha1.ProvisioningOrder) (res
 	case !apierrors.IsAlreadyExists(err):
 		return known, err
 	}
-	// It exists, but the cache does not show it: it is new, or of a kind that is not kept in memory.
-	existing = &v1alpha1.ProvisioningOrder{}
-	if err := s.reader.Get(ctx, client.ObjectKeyFromObject(order), existing); err != nil {
+	// It exists, but the cache does not show it: it is new, or finished and not kept in memory.
+	existing, err = get(ctx, s.reader, client.ObjectKeyFromObject(order))
+	if err != nil {
 		return known, err
+	}
+	if existing == nil {
+		return known, fmt.Errorf("order %s was deleted just now", order.Name)
 	}
 	return s.again(ctx, existing, order)
 }
 
 // cached returns the object if the cache shows it, else nil.
 func (s *store) cached(ctx context.Context, key types.NamespacedName) (*v1alpha1.ProvisioningOrder, error) {
+	return get(ctx, s.client, key)
+}
+
+// find returns the object if there is one, else nil. It asks the API server about what the cache does not hold.
+func (s *store) find(ctx context.Context, key types.NamespacedName) (*v1alpha1.ProvisioningOrder, error) {
+	existing, err := s.cached(ctx, key)
+	if err != nil || existing != nil {
+		return existing, err
+	}
+	return get(ctx, s.reader, key)
+}
+
+// get returns an order, or nil if there is none.
+func get(ctx context.Context, reader client.Reader, key types.NamespacedName) (*v1alpha1.ProvisioningOrder, error) {
 	existing := &v1alpha1.ProvisioningOrder{}
-	err := s.client.Get(ctx, key, existing)
+	err := reader.Get(ctx, key, existing)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}

@@ -52,6 +52,8 @@ type Options struct {
 	ReplayQuiet time.Duration
 	// ReplayMost is how long a sweep waits for streams to catch up. Default 30 s.
 	ReplayMost time.Duration
+	// Patience is how long a stream that mends itself may be away before conditions show it. Default 5 s.
+	Patience time.Duration
 	// UsageEvery is the time between two looks at the org's allowances. Default 10 min.
 	UsageEvery time.Duration
 }
@@ -69,6 +71,7 @@ func (o *Options) setDefaults() {
 	o.SweepGrace = cmp.Or(o.SweepGrace, 10*time.Second)
 	o.ReplayQuiet = cmp.Or(o.ReplayQuiet, 5*time.Second)
 	o.ReplayMost = cmp.Or(o.ReplayMost, 30*time.Second)
+	o.Patience = cmp.Or(o.Patience, 5*time.Second)
 	o.UsageEvery = cmp.Or(o.UsageEvery, 10*time.Minute)
 }
 
@@ -241,6 +244,8 @@ func (s *Supervisor) newPipeline(key types.NamespacedName, w Wanted) *pipeline {
 		poke:          make(chan struct{}, 1),
 		notify:        func() { s.changed.add(key) },
 		states:        map[string]TriggerState{},
+		latest:        map[string]TriggerState{},
+		hiccups:       map[string]int{},
 		subscriptions: map[*stream]subscription{},
 		running:       running{streams: map[string]*activity{}},
 	}
