@@ -88,6 +88,9 @@ const (
 	ManualOrigin Origin = "Manual"
 )
 
+// The bytes of Event have no format in the schema on purpose: the rule that spec cannot change would decode them, and the
+// API server takes the characters + and / of base64 for an error there.
+
 // Event is what the bus delivered.
 type Event struct {
 	// id is the event's UUID as Salesforce gave it.
@@ -96,6 +99,8 @@ type Event struct {
 	ID string `json:"id,omitempty"`
 	// replayID is the position on the bus: opaque bytes in base64.
 	// +optional
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:MaxLength=1024
 	ReplayID []byte `json:"replayID,omitempty"`
 	// topic is the name of the channel, for example /event/OrderProvisionRequested__e.
 	// +optional
@@ -123,6 +128,7 @@ type Event struct {
 	// payload is the event's Avro bytes in base64, kept only when the event could not be decoded or names no valid
 	// order. Longer payloads are cut at 48 KiB.
 	// +optional
+	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:MaxLength=65536
 	Payload []byte `json:"payload,omitempty"`
 	// problem says why the event could not be used.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -23,7 +24,7 @@ func main() {
 }
 
 func run() int {
-	orders := flag.Int("orders", 20, "orders to provision, at least 5")
+	orders := flag.Int("orders", fromEnvironment("ORDERS", 20), "orders to provision, at least 5; the default is $ORDERS, or 20")
 	dev := flag.Bool("dev", false, "leave everything running and print what to type")
 	dir := flag.String("dir", ".dev", "folder for data and logs; emptied at the start of the demo")
 	within := flag.Duration("within", 5*time.Minute, "how long the orders may take")
@@ -35,6 +36,13 @@ func run() int {
 		return 1
 	}
 	return 0
+}
+
+func fromEnvironment(name string, otherwise int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return n
+	}
+	return otherwise
 }
 
 // show runs the demo.
