@@ -1,0 +1,153 @@
+package intake
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/orderbridge/orderbridge/api/v1alpha1"
+	"github.com/orderbridge/orderbridge/internal/pubsub"
+	"github.com/orderbridge/orderbridge/internal/salesforce"
+)
+
+// changeEventOf makes a change event of some records.
+func changeEventOf(n int, at time.Time, records ...string) pubsub.Event {
+	return pubsub.Event{
+		ID: fmt.Sprintf("10000000-0000-4000-8000-%012d", n), SchemaID: "change", Payload: []byte("change"), CreatedDate: at,
+		Fields:       map[string]any{},
+		ChangeHeader: &pubsub.ChangeEventHeader{EntityName: "Order", ChangeType: "UPDATE", RecordIDs: records, CommitTime: at},
+	}
+}
+
+// gateQueries returns the queries about given orders, without those of sweeps.
+func (o *fakeOrg) gateQueries() []string {
+	var queries []string
+	for _, q := range o.asking() {
+		if strings.Contains(q, "Id IN (") {
+			queries = append(queries, q)
+		}
+	}
+	return queries
+}
+
+func TestChangeEventsOfOrdersThatPassTheGate(t *testing.T) {
+	r := newRig(t, changeTopic)
+	r.start()
+	r.eventually("the first sweep is over", func() bool { return r.read().Status.Sweep != nil })
+	r.org.pass(time.Now(), orderID(1), orderID(2))
+	r.bus.publish(changeTopic,
+		changeEventOf(1, noon, string(orderID(1)), string(orderID(3)), "8021x000000ABCDAA4"),
+		changeEventOf(2, noon, string(orderID(2))[:15]),
+		changeEventOf(3, noon, "001D000000IqhSLIAZ"),
+		changeEventOf(4, noon, string(orderID(1))),
+	)
+	r.eventually("all have arrived", func() bool { return r.trigger(changeTopic).Received == 4 })
+
+	got := map[string]string{}
+	for _, o := range r.orders() {
+		got[o.Name] = fmt.Sprint(o.Spec.Origin, " ", o.Spec.Event.ID[:8], o.Spec.Event.ID[34:])
+	}
+	want := map[string]string{
+		orderName("portal", orderID(1)): "ChangeEvent 10000000" + "01",
+		orderName("portal", orderID(2)): "ChangeEvent 10000000" + "02",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("orders (-want +got):\n%s", diff)
+	}
+	if s := r.trigger(changeTopic); s.Duplicates != 1 || s.Rejected != 0 {
+		t.Errorf("%d duplicates and %d rejected, want 1 and 0", s.Duplicates, s.Rejected)
+	}
+
+	asked := len(r.org.gateQueries())
+	r.bus.publish(changeTopic, changeEventOf(5, noon.Add(time.Second), string(orderID(1)), string(orderID(2))))
+	r.eventually("the echo has arrived", func() bool { return r.trigger(changeTopic).Received == 5 })
+	if now := len(r.org.gateQueries()); now != asked {
+		t.Errorf("an echo about orders that have objects cost %d queries", now-asked)
+	}
+}
+
+func TestOneQueryPerBatchOfChanges(t *testing.T) {
+	r := newRig(t, changeTopic)
+	for n := range 100 {
+		r.org.pass(noon, orderID(n))
+		r.bus.publish(changeTopic, changeEventOf(n, noon, string(orderID(n)), string(orderID(n+100))))
+	}
+	r.start()
+	r.eventually("all have arrived", func() bool { return r.trigger(changeTopic).Received == 100 })
+	if got := len(r.org.gateQueries()); got != 1 {
+		t.Errorf("100 events cost %d queries, want 1", got)
+	}
+	if got := len(r.orders()); got != 100 {
+		t.Errorf("there are %d orders, want 100", got)
+	}
+}
+
+func TestChangeEventRetriesAStalledOrderThatPassesTheGate(t *testing.T) {
+	r := newRig(t, eventTopic, changeTopic)
+	r.bus.publish(eventTopic, orderEvent(1, noon), orderEvent(2, noon))
+	r.start()
+	r.eventually("the orders exist", func() bool { return r.trigger(eventTopic).Received == 2 })
+	r.stall(1, noon.Add(time.Minute))
+	r.stall(2, noon.Add(time.Minute))
+	// Order 1 was set back by the staff; the event of order 2 is the echo of the report that it failed.
+	r.org.pass(time.Now(), orderID(1))
+	r.bus.publish(changeTopic, changeEventOf(1, noon.Add(2*time.Minute), string(orderID(1))), changeEventOf(2, noon.Add(2*time.Minute), string(orderID(2))))
+	r.eventually("the changes have arrived", func() bool { return r.trigger(changeTopic).Received == 2 })
+	if got := r.order(1).Annotations[v1alpha1.RequestedAtAnnotation]; got != "2026-03-01T12:02:00Z/event/10000000-0000-4000-8000-000000000001" {
+		t.Errorf("order 1 was asked to try again with %q", got)
+	}
+	if got := r.order(2).Annotations; len(got) != 0 {
+		t.Errorf("our own report made order 2 try again: %v", got)
+	}
+}
+
+func TestTheSweepFindsWhatChangeEventsCannotSay(t *testing.T) {
+	for name, tc := range map[string]struct {
+		event pubsub.Event
+		fail  error
+	}{
+		"a pattern":       {event: changeEventOf(1, noon, "801*")},
+		"too many":        {event: pubsub.Event{ID: "x", CreatedDate: noon, Fields: map[string]any{}, ChangeHeader: &pubsub.ChangeEventHeader{ChangeType: "GAP_OVERFLOW", RecordIDs: []string{"000000000000000AAA"}}}},
+		"the org is away": {event: changeEventOf(1, noon, string(orderID(1))), fail: &salesforce.Error{Class: salesforce.LimitExceeded, Message: "used up"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, changeTopic)
+			r.start()
+			r.eventually("the first sweep is over", func() bool { return r.read().Status.Sweep != nil })
+			r.org.pass(noon, orderID(1))
+			r.org.with(func() { r.org.fail = tc.fail })
+			asked := len(r.org.asking())
+			r.bus.publish(changeTopic, tc.event)
+			r.eventually("the event has arrived", func() bool { return r.trigger(changeTopic).Received == 1 })
+			r.eventually("the org was asked", func() bool { return len(r.org.asking()) > asked })
+			r.org.with(func() { r.org.fail = nil })
+			r.eventually("the sweep has found the order", func() bool { return r.order(1).Spec.Origin == v1alpha1.SweepOrigin })
+		})
+	}
+}
+
+func TestChangeEventsThatCannotBeUsed(t *testing.T) {
+	r := newRig(t, changeTopic)
+	noHeader := changeEventOf(1, noon)
+	noHeader.ChangeHeader = nil
+	broken := changeEventOf(2, noon)
+	broken.ChangeHeader, broken.DecodeErr = nil, errors.New("not Avro")
+	r.bus.publish(changeTopic, noHeader, broken)
+	r.start()
+	r.eventually("both have arrived", func() bool { return r.trigger(changeTopic).Received == 2 })
+	got := map[string]string{}
+	for _, o := range r.orders() {
+		got[o.Name] = fmt.Sprintf("%s: %s", o.Spec.Origin, o.Spec.Event.Problem)
+	}
+	want := map[string]string{
+		"portal-event-10000000-0000-4000-8000-000000000001": "ChangeEvent: the change event has no ChangeEventHeader",
+		"portal-event-10000000-0000-4000-8000-000000000002": "ChangeEvent: the event could not be decoded: not Avro",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("objects (-want +got):\n%s", diff)
+	}
+}
