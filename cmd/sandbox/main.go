@@ -8,7 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strconv"
@@ -68,7 +68,7 @@ func parse(args []string, stderr io.Writer) (sandbox.Options, error) {
 		return o, errors.New("--scale must be above 0")
 	}
 	if verbose {
-		o.Log = log.New(stderr, "", log.LstdFlags)
+		o.Log = slog.New(slog.NewTextHandler(stderr, nil))
 	}
 	var err error
 	o.Ports, err = parsePorts(ports)

@@ -50,7 +50,7 @@ func newComparison(s State) *comparison {
 		for _, l := range o.Lines {
 			p.want = append(p.want, c.wantedLine(catalogue, l))
 		}
-		p.form = c.wantedForm(p.want)
+		p.form = wantedForm(p.want)
 		c.orders = append(c.orders, p)
 		c.byID[strings.ToLower(o.ID)] = p
 		c.byClient[p.clientID] = append(c.byClient[p.clientID], p)
@@ -78,7 +78,7 @@ func clientOf(account string) int64 {
 // wantedLine is what a line must become: by the catalogue, or for a product that is not in it by the product's own fields.
 func (c *comparison) wantedLine(catalogue map[string]Item, l SalesforceLine) wantedLine {
 	out := wantedLine{line: l, qty: int64(l.Quantity), pid: l.PID, cycle: strings.ToLower(l.Cycle), options: map[int64]int64{}}
-	options := map[int64]int64{}
+	var options map[int64]int64
 	if it, ok := catalogue[l.SKU]; ok {
 		out.pid, out.cycle, options = it.PID, it.WantCycle, it.Options
 	} else {
@@ -135,7 +135,7 @@ func formOf(quantities map[string]int64) string {
 	return strings.Join(parts, "; ")
 }
 
-func (c *comparison) wantedForm(lines []wantedLine) string {
+func wantedForm(lines []wantedLine) string {
 	quantities := map[string]int64{}
 	for _, l := range lines {
 		quantities[kindOf(l.pid, l.cycle, l.options)] += l.qty

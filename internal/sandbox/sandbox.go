@@ -8,8 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -44,7 +43,7 @@ type Options struct {
 	// Seed makes draws and order numbers repeatable.
 	Seed uint64
 	// Log receives what the servers complain about; default nowhere.
-	Log *log.Logger
+	Log *slog.Logger
 	// Whmcs and Salesforce change the servers' own options, if given, before they start.
 	Whmcs      func(*whmcs.Options)
 	Salesforce func(*salesforce.Options)
@@ -82,7 +81,7 @@ func Start(o Options) (*Sandbox, error) {
 	}
 	o.Dir = dir
 	o.Namespace = cmp.Or(o.Namespace, "default")
-	o.Log = cmp.Or(o.Log, log.New(io.Discard, "", 0))
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	if o.Scale <= 0 {
 		o.Scale = 1
 	}
@@ -189,7 +188,7 @@ func (s *Sandbox) serveHTTP(o Options, ca *authority, port int, h http.Handler, 
 	if err != nil {
 		return "", err
 	}
-	server := &http.Server{Handler: h, TLSConfig: conf, ErrorLog: o.Log, ReadHeaderTimeout: 30 * time.Second}
+	server := &http.Server{Handler: h, TLSConfig: conf, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn), ReadHeaderTimeout: 30 * time.Second}
 	server.Protocols = new(http.Protocols)
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetHTTP2(len(protocols) > 1)
@@ -197,7 +196,7 @@ func (s *Sandbox) serveHTTP(o Options, ca *authority, port int, h http.Handler, 
 	go func() {
 		defer close(done)
 		if err := server.Serve(tls.NewListener(l, conf)); !errors.Is(err, http.ErrServerClosed) {
-			o.Log.Printf("%s ended: %v", l.Addr(), err)
+			o.Log.Error("Listener ended", "address", l.Addr().String(), "error", err)
 		}
 	}()
 	s.stop = append(s.stop, func() { _ = server.Close(); <-done })
@@ -220,7 +219,7 @@ func (s *Sandbox) serveBus(o Options, ca *authority) (endpoint string, err error
 	go func() {
 		defer close(done)
 		if err := server.Serve(s.PubSub.WrapListener(l)); err != nil {
-			o.Log.Printf("%s ended: %v", l.Addr(), err)
+			o.Log.Error("Listener ended", "address", l.Addr().String(), "error", err)
 		}
 	}()
 	s.stop = append(s.stop, func() { server.Stop(); <-done })

@@ -41,7 +41,7 @@ func (s *Server) acceptOrder(c *call) *php.Array {
 	s.runModuleTime(c)
 	setup := c.form.Truthy("autosetup")
 	for n, sv := range waiting {
-		s.presetService(c, sv)
+		c.preset(sv)
 		if text := s.setUp(c, sv, n, setup || !c.form.Has("autosetup") && s.autoSetup(sv)); text != "" {
 			if c.hits.has(ModuleErrorActive) {
 				o.Status = StatusActive
@@ -72,12 +72,12 @@ func (s *Server) runModuleTime(c *call) {
 		return
 	}
 	s.mu.Unlock()
-	time.Sleep(time.Duration(f.Delay)) // PHP goes on when the client leaves, so no context ends this
+	<-time.After(time.Duration(f.Delay)) // PHP goes on when the client leaves, so no context ends this
 	s.mu.Lock()
 }
 
-// presetService stores the values that AcceptOrder takes for all services of the order.
-func (s *Server) presetService(c *call, sv *Service) {
+// preset stores the values that AcceptOrder takes for all services of the order.
+func (c *call) preset(sv *Service) {
 	sv.ServerID = cmp.Or(c.form.Number("serverid"), sv.ServerID)
 	sv.Username = cmp.Or(c.form.Text("serviceusername"), sv.Username)
 	sv.Password = cmp.Or(c.form.Text("servicepassword"), sv.Password)

@@ -72,7 +72,7 @@ func TestAddOrderErrors(t *testing.T) {
 		"renewal as scalar":   {append(head, "servicerenewals", "4"), "Expecting parameter 'servicerenewals' to be an array"},
 	}
 	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) { r.refused(tc.want, "AddOrder", tc.pairs...) })
+		t.Run(name, func(*testing.T) { r.refused(tc.want, "AddOrder", tc.pairs...) })
 	}
 	if n := len(r.Orders()); n != 0 {
 		t.Errorf("%d orders were made by refused calls", n)

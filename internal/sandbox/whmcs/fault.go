@@ -71,7 +71,7 @@ type activeFault struct {
 // faultSet is not safe for concurrent use; the server's lock guards it.
 type faultSet struct {
 	seed   uint64
-	nextID int
+	nextID uint64
 	list   []*activeFault
 }
 
@@ -94,9 +94,9 @@ func (fs *faultSet) set(f Fault, now time.Time) (Fault, error) {
 		f.Action = a.name
 	}
 	fs.nextID++
-	f.ID = cmp.Or(f.ID, "w"+strconv.Itoa(fs.nextID))
+	f.ID = cmp.Or(f.ID, "w"+strconv.FormatUint(fs.nextID, 10))
 	f.Hits = 0
-	a := &activeFault{Fault: f, rand: rand.New(rand.NewPCG(fs.seed, uint64(fs.nextID)))}
+	a := &activeFault{Fault: f, rand: rand.New(rand.NewPCG(fs.seed, fs.nextID))}
 	if f.For > 0 {
 		a.until = now.Add(time.Duration(f.For))
 	}

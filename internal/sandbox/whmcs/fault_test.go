@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"strings"
 	"syscall"
 	"testing"
@@ -156,7 +157,7 @@ func TestFaultLimits(t *testing.T) {
 		r := newRig(t, Options{})
 		r.fault(Fault{Kind: Outage, For: Duration(time.Hour)})
 		resp, _, err := r.post("WhmcsDetails")
-		if err != nil || resp.StatusCode != 503 {
+		if err != nil || resp.StatusCode != http.StatusServiceUnavailable {
 			t.Fatalf("%v %v", resp, err)
 		}
 		r.advance(time.Hour)

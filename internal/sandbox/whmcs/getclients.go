@@ -73,7 +73,7 @@ func (s *Server) getClientsDetails(c *call) *php.Array {
 	if client == nil {
 		return fail("Client Not Found")
 	}
-	details := s.clientRow(client)
+	details := clientRow(client)
 	answer := success()
 	for k, v := range details.All() { // the deprecated copy at the top
 		answer.Set(k, v)
@@ -85,7 +85,7 @@ func (s *Server) getClientsDetails(c *call) *php.Array {
 	return answer
 }
 
-func (s *Server) clientRow(client *Client) *php.Array {
+func clientRow(client *Client) *php.Array {
 	fields := list{}
 	for _, n := range slices.Sorted(maps.Keys(client.CustomFields)) {
 		fields.rows = append(fields.rows, php.Map("id", number(n), "value", client.CustomFields[n]))

@@ -124,7 +124,8 @@ func (s *Server) warn(warnings []string) {
 
 // Counters returns a copy of the counters.
 func (s *Server) Counters() Counters {
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	out := s.stats.Counters
 	out.Calls = map[string]map[string]int{}
 	for name, byEnd := range s.stats.Calls {
@@ -138,7 +139,8 @@ func (s *Server) Counters() Counters {
 
 // ResetCounters sets the counters to zero; requests in work go on counting as concurrent.
 func (s *Server) ResetCounters() {
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	fresh := newStats()
 	fresh.running, fresh.runningTotal, fresh.addOrders = s.stats.running, s.stats.runningTotal, s.stats.addOrders
 	s.stats = fresh
@@ -147,7 +149,8 @@ func (s *Server) ResetCounters() {
 // Journal returns the mutating calls in the order in which they changed the books. Late commits stand where they landed;
 // calls that ended before any work was done are not in it.
 func (s *Server) Journal() []Entry {
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	out := make([]Entry, len(s.journal))
 	for i, e := range s.journal {
 		out[i] = *e

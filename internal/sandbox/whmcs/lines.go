@@ -91,7 +91,7 @@ func (s *Server) lines(c *call) (lines []line, refusal string) {
 		if !asAsked && c.hits.has(CycleRefused) {
 			return nil, "Invalid Billing Cycle Requested"
 		}
-		l := line{product: product, cycle: cycle, domain: s.lineDomain(c, key)}
+		l := line{product: product, cycle: cycle, domain: c.domain(key)}
 		l.qty, l.services = s.quantity(c, product, php.ToInt(c.value("qty", key)))
 		l.fields = productFields(c, product, c.value("customfields", key))
 		l.options = productOptions(c, product, c.value("configoptions", key))
@@ -103,7 +103,7 @@ func (s *Server) lines(c *call) (lines []line, refusal string) {
 	return lines, ""
 }
 
-func (s *Server) lineDomain(c *call, key php.Key) string {
+func (c *call) domain(key php.Key) string {
 	domain := cmp.Or(c.value("domain", key), c.value("hostname", key))
 	switch {
 	case c.hits.has(DomainIgnored):

@@ -62,8 +62,9 @@ func (s *Server) getModuleQueue(c *call) *php.Array {
 	if !c.hits.has(FlatKeys) {
 		return answer.Put("queue", out)
 	}
-	for i, row := range out.rows {
-		for k, v := range row.(*php.Array).All() {
+	for i, v := range out.rows {
+		row, _ := v.(*php.Array)
+		for k, v := range row.All() {
 			answer.Put("queue["+strconv.Itoa(i)+"]["+k.String()+"]", v)
 		}
 	}

@@ -75,7 +75,7 @@ func (out *reply) html(status int, title string) {
 	title = cmp.Or(title, strconv.Itoa(status)+" "+http.StatusText(status))
 	out.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	out.w.WriteHeader(status)
-	fmt.Fprintf(out.w, "<html>\r\n<head><title>%[1]s</title></head>\r\n<body>\r\n<center><h1>%[1]s</h1></center>\r\n</body>\r\n</html>\r\n", title)
+	fmt.Fprintf(out.w, "<html>\r\n<head><title>%[1]s</title></head>\r\n<body>\r\n<h1>%[1]s</h1>\r\n</body>\r\n</html>\r\n", title)
 }
 
 // truncated announces the whole answer and closes the connection after half of it.

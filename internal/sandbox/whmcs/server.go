@@ -104,33 +104,36 @@ func (s *Server) Handler() http.Handler {
 
 // SetFault switches a fault on and returns it with its id.
 func (s *Server) SetFault(f Fault) (Fault, error) {
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	return s.faults.set(f, s.opts.Now())
 }
 
 // RemoveFault switches one fault off and tells whether it was on.
 func (s *Server) RemoveFault(id string) bool {
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	return s.faults.remove(id)
 }
 
 // ClearFaults switches all faults off.
 func (s *Server) ClearFaults() {
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	s.faults.list = nil
 }
 
 // Faults lists the faults that are on.
 func (s *Server) Faults() []Fault {
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	return s.faults.snapshot()
 }
 
-// enter locks the books and brings them up to date with the clock; the result unlocks them.
-func (s *Server) enter() func() {
+// enter locks the books and brings them up to date with the clock.
+func (s *Server) enter() {
 	s.mu.Lock()
 	s.settle()
-	return s.mu.Unlock
 }
 
 // settle does what was due by now: late commits in the order of their time, and asynchronous activations.
@@ -225,8 +228,9 @@ func (s *Server) run(c *call) *php.Array {
 	answer := c.action.run(s, c)
 	c.entry.Result = answer.Text("result")
 	c.entry.Message = answer.Text("message")
-	if v, _ := answer.Get(php.KeyOf("orderid")); v != nil {
-		c.entry.OrderID = v.(id).n
+	if v, ok := answer.Get(php.KeyOf("orderid")); ok {
+		made, _ := v.(id)
+		c.entry.OrderID = made.n
 	}
 	return answer
 }

@@ -42,7 +42,8 @@ func newBooks() books {
 
 // AddClient stores a client and returns its id. An id that is set is kept, so that known numbers can be seeded.
 func (s *Server) AddClient(c Client) (int64, error) {
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	if c.ID == 0 {
 		c.ID = s.nextClient
 	}
@@ -67,7 +68,8 @@ func (s *Server) AddClient(c Client) (int64, error) {
 
 // UpdateClient changes a client in place.
 func (s *Server) UpdateClient(id int64, change func(*Client)) error {
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	c := s.clients[id]
 	if c == nil {
 		return fmt.Errorf("client %d does not exist", id)
@@ -116,20 +118,23 @@ func (s *Server) PutProduct(p Product) error {
 	if p.PID <= 0 {
 		return errors.New("a product needs a pid")
 	}
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	s.products[p.PID] = &p
 	return nil
 }
 
 // RemoveProduct takes a product out of the catalogue; services keep its number.
 func (s *Server) RemoveProduct(pid int64) {
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	delete(s.products, pid)
 }
 
 // SetOrderStatus sets an order's status as an administrator would; no module runs. The services follow.
 func (s *Server) SetOrderStatus(orderID int64, status string) error {
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	o := s.orders[orderID]
 	if o == nil {
 		return fmt.Errorf("order %d does not exist", orderID)
@@ -143,7 +148,8 @@ func (s *Server) SetOrderStatus(orderID int64, status string) error {
 
 // UpdateService changes a service in place, as an administrator would.
 func (s *Server) UpdateService(id int64, change func(*Service)) error {
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	sv := s.services[id]
 	if sv == nil {
 		return fmt.Errorf("service %d does not exist", id)
@@ -164,7 +170,8 @@ func (sv *Service) clone() Service {
 
 // PlaceOrder makes an order in the books as if somebody had placed it in the client area: one line of one product.
 func (s *Server) PlaceOrder(clientID, pid int64, notes string) (Order, error) {
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	product, client := s.products[pid], s.clients[clientID]
 	if product == nil || client == nil {
 		return Order{}, fmt.Errorf("client %d or product %d does not exist", clientID, pid)
@@ -184,7 +191,8 @@ func (o *Order) copy() Order {
 
 // Orders returns all orders by id, also the deleted ones.
 func (s *Server) Orders() []Order {
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	out := make([]Order, 0, len(s.orderIDs))
 	for _, id := range s.orderIDs {
 		out = append(out, s.orders[id].copy())
@@ -194,7 +202,8 @@ func (s *Server) Orders() []Order {
 
 // Services returns all services by id, also the deleted ones.
 func (s *Server) Services() []Service {
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	out := make([]Service, 0, len(s.serviceIDs))
 	for _, id := range s.serviceIDs {
 		out = append(out, s.services[id].clone())
@@ -204,7 +213,8 @@ func (s *Server) Services() []Service {
 
 // Clients returns all clients by id.
 func (s *Server) Clients() []Client {
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	return sorted(s.clients, func(c *Client) Client {
 		out := *c
 		out.CustomFields, out.PayMethods = maps.Clone(c.CustomFields), slices.Clone(c.PayMethods)
@@ -214,19 +224,22 @@ func (s *Server) Clients() []Client {
 
 // Products returns the catalogue by pid.
 func (s *Server) Products() []Product {
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	return sorted(s.products, func(p *Product) Product { return *p })
 }
 
 // Invoices returns all invoices by id.
 func (s *Server) Invoices() []Invoice {
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	return sorted(s.invoices, func(i *Invoice) Invoice { return *i })
 }
 
 // Queue returns the module queue, also what is completed.
 func (s *Server) Queue() []QueueEntry {
-	defer s.enter()()
+	s.enter()
+	defer s.mu.Unlock()
 	out := make([]QueueEntry, len(s.queue))
 	for i, q := range s.queue {
 		out[i] = *q
@@ -235,13 +248,25 @@ func (s *Server) Queue() []QueueEntry {
 }
 
 // Notes returns the client notes in the order in which they were added.
-func (s *Server) Notes() []Note { defer s.enter()(); return slices.Clone(s.notes) }
+func (s *Server) Notes() []Note {
+	s.enter()
+	defer s.mu.Unlock()
+	return slices.Clone(s.notes)
+}
 
 // Emails returns the messages that SendEmail sent.
-func (s *Server) Emails() []Email { defer s.enter()(); return slices.Clone(s.emails) }
+func (s *Server) Emails() []Email {
+	s.enter()
+	defer s.mu.Unlock()
+	return slices.Clone(s.emails)
+}
 
 // Activities returns the activity log, the oldest entry first.
-func (s *Server) Activities() []Activity { defer s.enter()(); return slices.Clone(s.activities) }
+func (s *Server) Activities() []Activity {
+	s.enter()
+	defer s.mu.Unlock()
+	return slices.Clone(s.activities)
+}
 
 func sorted[T, R any](m map[int64]*T, copyOf func(*T) R) []R {
 	out := make([]R, 0, len(m))

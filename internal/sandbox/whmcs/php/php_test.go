@@ -146,7 +146,7 @@ func TestEncodeJSON(t *testing.T) {
 }
 
 func TestCasts(t *testing.T) {
-	for in, want := range map[string]int64{"12": 12, " 7x": 7, "-3.9": -3, "abc": 0, "": 0, "+5": 5} {
+	for in, want := range map[string]int64{"12": 12, "\t7x": 7, "-3.9": -3, "abc": 0, "": 0, "+5": 5} {
 		if got := ToInt(in); got != want {
 			t.Errorf("ToInt(%q) = %d, want %d", in, got, want)
 		}
