@@ -87,7 +87,7 @@ func only[T any](t *testing.T, objects []*unstructured.Unstructured, kind string
 }
 
 // startCluster is an API server with the CRDs and the namespaces of the objects, and nothing else of them.
-func startCluster(t *testing.T, objects []*unstructured.Unstructured) client.Client {
+func startCluster(t *testing.T, objects []*unstructured.Unstructured) (*envtest.Environment, client.Client) {
 	t.Helper()
 	environment := &envtest.Environment{
 		BinaryAssetsDirectory: assets(t),
@@ -114,22 +114,27 @@ func startCluster(t *testing.T, objects []*unstructured.Unstructured) client.Cli
 			}
 		}
 	}
-	return c
+	return environment, c
+}
+
+// apply sends an object as kubectl apply --server-side would.
+func apply(t *testing.T, c client.Client, object *unstructured.Unstructured, options ...client.ApplyOption) {
+	t.Helper()
+	options = append(options, client.FieldOwner("config-test"), client.ForceOwnership)
+	if err := c.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(object), options...); err != nil {
+		t.Errorf("%s %s: %v", object.GetKind(), object.GetName(), err)
+	}
 }
 
 func TestManifestsAreAccepted(t *testing.T) {
 	installation, samples := render(t, "default"), render(t, "samples")
-	c := startCluster(t, installation)
+	_, c := startCluster(t, installation)
 	for _, object := range samples {
 		object.SetNamespace(metav1.NamespaceDefault)
 	}
 	for _, object := range slices.Concat(installation, samples) {
 		t.Run(object.GetKind()+"/"+object.GetName(), func(t *testing.T) {
-			err := c.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(object),
-				client.FieldOwner("config-test"), client.DryRunAll, client.ForceOwnership)
-			if err != nil {
-				t.Error(err)
-			}
+			apply(t, c, object, client.DryRunAll)
 		})
 	}
 	t.Run("the namespace admits the manager's Pod", func(t *testing.T) {
@@ -149,7 +154,7 @@ func TestManifestsAreAccepted(t *testing.T) {
 }
 
 func TestRolesNameWhatTheyAllow(t *testing.T) {
-	objects := render(t, "default")
+	objects := slices.Concat(render(t, "default"), render(t, "namespaced"))
 	rules := map[string][]rbacv1.PolicyRule{}
 	for _, role := range only[rbacv1.ClusterRole](t, objects, "ClusterRole") {
 		rules[role.Name] = role.Rules
@@ -171,14 +176,23 @@ func TestRolesNameWhatTheyAllow(t *testing.T) {
 }
 
 func TestBindingsPointAtWhatExists(t *testing.T) {
-	objects := render(t, "default")
+	for _, folder := range []string{"default", "namespaced"} {
+		t.Run(folder, func(t *testing.T) { checkBindings(t, render(t, folder)) })
+	}
+}
+
+func checkBindings(t *testing.T, objects []*unstructured.Unstructured) {
+	t.Helper()
 	exists := map[string]bool{}
 	for _, object := range objects {
 		exists[object.GetKind()+"/"+object.GetNamespace()+"/"+object.GetName()] = true
 	}
-	check := func(binding string, role rbacv1.RoleRef, roleNamespace string, subjects []rbacv1.Subject) {
+	check := func(binding string, role rbacv1.RoleRef, namespace string, subjects []rbacv1.Subject) {
 		t.Helper()
-		if !exists[role.Kind+"/"+roleNamespace+"/"+role.Name] {
+		if role.Kind == "ClusterRole" {
+			namespace = ""
+		}
+		if !exists[role.Kind+"/"+namespace+"/"+role.Name] {
 			t.Errorf("%s: there is no %s %s", binding, role.Kind, role.Name)
 		}
 		for _, subject := range subjects {
