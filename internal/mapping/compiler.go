@@ -3,6 +3,7 @@ package mapping
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/orderbridge/orderbridge/internal/mapping/file"
@@ -26,10 +27,8 @@ func (c *compiler) problem(path, message, hint string) {
 }
 
 func (c *compiler) problemAt(at file.Position, path, message, hint string) {
-	for _, b := range c.broken {
-		if path == b {
-			return
-		}
+	if slices.Contains(c.broken, path) {
+		return
 	}
 	c.problems = append(c.problems, Problem{Line: at.Line, Column: at.Column, Path: path, Kind: file.Meaning, Message: message, Hint: hint})
 }
@@ -71,8 +70,8 @@ func sourceKey(s file.Source) string {
 	return strings.Join([]string{s.Field, s.Pattern, s.Template, s.CEL}, "\x00")
 }
 
-func compileSource[T any](c *compiler, s file.Source, path string, t target, perLine bool, convert func(any) (T, error)) (source, bool) {
-	src := source{required: s.Required}
+func compileSource[T any](c *compiler, s file.Source, path string, t target, perLine bool, convert func(any) (T, error)) (source[T], bool) {
+	src := source[T]{required: s.Required}
 	switch {
 	case s.Constant != nil:
 		v, err := convert(s.Constant.Value)
@@ -80,7 +79,7 @@ func compileSource[T any](c *compiler, s file.Source, path string, t target, per
 			c.problem(path, err.Error(), t.hint)
 			return src, false
 		}
-		src.constant = v
+		src.constant = &v
 	case s.CEL != "":
 		src.expr = c.expression(path+".cel", s.CEL, t, perLine)
 		return src, src.expr != nil
@@ -95,8 +94,8 @@ func compileSource[T any](c *compiler, s file.Source, path string, t target, per
 	return src, true
 }
 
-func compileField[T any](c *compiler, s file.Source, path string, t target, perLine bool, convert func(any) (T, error)) (source, bool) {
-	src := source{required: s.Required}
+func compileField[T any](c *compiler, s file.Source, path string, t target, perLine bool, convert func(any) (T, error)) (source[T], bool) {
+	src := source[T]{required: s.Required}
 	ok := true
 	if field, found := c.field(path+".field", s.Field, perLine); found {
 		src.field = &field
@@ -109,7 +108,7 @@ func compileField[T any](c *compiler, s file.Source, path string, t target, perL
 		}
 	}
 	if s.Table != nil {
-		src.table = map[string]any{}
+		src.table = map[string]T{}
 		for _, e := range s.Table.Entries {
 			v, err := convert(e.Value.Value)
 			if err != nil {

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"unicode"
 
@@ -34,9 +35,7 @@ func (c *compiler) compileCycles(given *file.Cycles) map[string]string {
 	for _, name := range billingCycles {
 		table[name] = name
 	}
-	for word, name := range defaultCycles {
-		table[word] = name
-	}
+	maps.Copy(table, defaultCycles)
 	if given == nil {
 		return table
 	}

@@ -9,4 +9,4 @@ import (
 	_ "time/tzdata" // time zones must not depend on the machine that reads the mapping
 )
 
-//go:generate go run ./schemagen file ../../docs/mapping.schema.json
+//go:generate go run ./schemagen

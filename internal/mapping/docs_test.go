@@ -40,11 +40,12 @@ func TestDocumentationNamesEveryReason(t *testing.T) {
 	for _, reason := range Reasons() {
 		d := reasonDefaults[reason]
 		row := "| " + reason + " | "
-		if d.class == quiet {
+		switch {
+		case d.class == quiet:
 			row = reason
-		} else if d.status() != "" {
+		case d.status() != "":
 			row += d.status()
-		} else {
+		default:
 			row += "unchanged | " + d.code
 		}
 		if !strings.Contains(string(page), row) {

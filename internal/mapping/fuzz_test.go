@@ -29,7 +29,7 @@ func FuzzParse(f *testing.F) {
 			checkMapping(t, m, order, catalogue)
 			return
 		}
-		problems, ok := err.(Problems)
+		problems, ok := errors.AsType[Problems](err)
 		if !ok || len(problems) == 0 {
 			t.Fatalf("the error is %T with %d problems", err, len(problems))
 		}

@@ -101,7 +101,7 @@ func (t globToken) matches(r rune) bool {
 	switch t.kind {
 	case globChar:
 		return r == t.char
-	case globAny:
+	case globAny, globRun:
 		return true
 	case globClass:
 		for _, c := range t.class {

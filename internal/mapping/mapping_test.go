@@ -10,36 +10,36 @@ import (
 )
 
 // parse compiles a mapping that must be right.
-func parse(t testing.TB, text string) *Mapping {
-	t.Helper()
+func parse(tb testing.TB, text string) *Mapping {
+	tb.Helper()
 	m, err := Parse([]byte(text))
 	if err != nil {
-		t.Fatalf("Parse:\n%v", err)
+		tb.Fatalf("Parse:\n%v", err)
 	}
 	return m
 }
 
-func parseFile(t testing.TB, name string) *Mapping {
-	t.Helper()
+func parseFile(tb testing.TB, name string) *Mapping {
+	tb.Helper()
 	data, err := os.ReadFile(name)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return parse(t, string(data))
+	return parse(tb, string(data))
 }
 
 // readOrder reads an order as the REST API returns it.
-func readOrder(t testing.TB, name string) map[string]any {
-	t.Helper()
+func readOrder(tb testing.TB, name string) map[string]any {
+	tb.Helper()
 	data, err := os.ReadFile(name)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	dec := json.NewDecoder(strings.NewReader(string(data)))
 	dec.UseNumber()
 	var order map[string]any
 	if err := dec.Decode(&order); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return order
 }

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"errors"
 	"flag"
 	"os"
 	"strings"
@@ -19,11 +20,11 @@ type mistake struct {
 const mistakesFile = "testdata/mistakes.txt"
 
 // readMistakes reads the table. An entry begins with "=== name"; a line "---" divides the file from the messages.
-func readMistakes(t testing.TB) []mistake {
-	t.Helper()
+func readMistakes(tb testing.TB) []mistake {
+	tb.Helper()
 	data, err := os.ReadFile(mistakesFile)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var list []mistake
 	for i, entry := range strings.Split("\n"+string(data), "\n=== ") {
@@ -80,7 +81,7 @@ func explain(text string) string {
 func TestEveryProblemHasPositionPathAndHint(t *testing.T) {
 	for _, m := range readMistakes(t) {
 		_, err := Parse([]byte(m.text))
-		problems, ok := err.(Problems)
+		problems, ok := errors.AsType[Problems](err)
 		if !ok {
 			t.Errorf("%s: the error is %T, want Problems", m.name, err)
 			continue

@@ -16,7 +16,7 @@ import (
 type record map[string]any
 
 // with returns a copy of the record with some fields changed.
-func with(r map[string]any, changes map[string]any) map[string]any {
+func with(r, changes map[string]any) map[string]any {
 	out := maps.Clone(r)
 	maps.Copy(out, changes)
 	return out

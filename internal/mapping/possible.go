@@ -18,7 +18,7 @@ type outlook[T any] struct {
 }
 
 // knowable reports whether the source looks at nothing but the product.
-func (src *source) knowable() bool {
+func (src *source[T]) knowable() bool {
 	switch {
 	case src.constant != nil:
 		return true
@@ -53,7 +53,7 @@ func (v *value[T]) outlook(s *scope) (o outlook[T], err error) {
 			o.open = true
 			computed = computed || src.expr != nil // written to give something for this very case
 			for _, each := range src.table {
-				o.values = append(o.values, each.(T))
+				o.values = append(o.values, each)
 			}
 			continue
 		}
@@ -86,23 +86,19 @@ func (f *foresight) holds(e *expression, s *scope) (holds, known bool, err error
 	if !slices.Contains(e.roots, rootProduct) {
 		return false, false, nil
 	}
+	// What cannot be foreseen counts as a condition that may hold.
 	p, ok := f.programs[e]
 	if !ok {
-		p, err = f.env.Program(e.checked, cel.EvalOptions(cel.OptPartialEval), cel.CostLimit(costLimit), cel.MemoryLimit(memoryLimit))
-		if err != nil {
-			return false, false, nil // then the condition counts as one that may hold
-		}
+		p, _ = f.env.Program(e.checked, cel.EvalOptions(cel.OptPartialEval), cel.CostLimit(costLimit), cel.MemoryLimit(memoryLimit))
 		f.programs[e] = p
 	}
-	vars, err := cel.PartialVars(s, cel.AttributePattern(rootOrder), cel.AttributePattern(rootItem), cel.AttributePattern(rootAccount))
-	if err != nil {
+	vars, _ := cel.PartialVars(s, cel.AttributePattern(rootOrder), cel.AttributePattern(rootItem), cel.AttributePattern(rootAccount))
+	if p == nil || vars == nil {
 		return false, false, nil
 	}
-	out, _, err := p.Eval(vars)
-	if b, ok := out.(types.Bool); ok && err == nil {
-		return bool(b), true, nil
-	}
-	return false, false, nil
+	out, _, _ := p.Eval(vars)
+	b, known := out.(types.Bool)
+	return bool(b), known, nil
 }
 
 // candidates returns the rules that can decide about a product, in the order of the file. certain is false if none of

@@ -29,6 +29,7 @@ func (d reasonDefault) status() string {
 		return "Activated"
 	case failed:
 		return "Failed"
+	case waiting, quiet:
 	}
 	return "" // a waiting order keeps its status: another one might close its own gate
 }

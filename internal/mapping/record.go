@@ -19,7 +19,8 @@ func asRecord(v any) map[string]any {
 	}
 	rv := reflect.ValueOf(v)
 	if rv.Kind() == reflect.Map && rv.Type().ConvertibleTo(recordType) {
-		return rv.Convert(recordType).Interface().(map[string]any)
+		r, _ := reflect.TypeAssert[map[string]any](rv.Convert(recordType))
+		return r
 	}
 	return nil
 }

@@ -52,16 +52,16 @@ var wrapperOf = map[types.Kind]*cel.Type{
 
 // value is an entry that is computed for each order or line: sources tried in order.
 type value[T any] struct {
-	sources []source
+	sources []source[T]
 	convert func(any) (T, error)
 }
 
 // source is one compiled source. Exactly one of constant, field, template and expr is set.
-type source struct {
-	constant any // converted already
+type source[T any] struct {
+	constant *T
 	field    *fieldPath
 	pattern  *regexp.Regexp
-	table    map[string]any // values are converted already
+	table    map[string]T
 	template []segment
 	expr     *expression
 	required bool
@@ -88,29 +88,35 @@ func (v *value[T]) set() bool { return len(v.sources) > 0 }
 func (v *value[T]) eval(s *scope) (out T, ok bool, err error) {
 	for i := range v.sources {
 		src := &v.sources[i]
-		if src.constant != nil {
-			return src.constant.(T), true, nil
+		out, ok, err = src.eval(s, v.convert)
+		if err == nil && !ok && src.required {
+			err = &valueError{src.name(), src.nothing(s)}
 		}
-		raw, converted, err := src.get(s)
-		if err != nil {
-			return out, false, err
+		if ok || err != nil {
+			return out, ok, err
 		}
-		if isEmpty(raw) {
-			if src.required {
-				return out, false, &valueError{src.name(), src.nothing(s)}
-			}
-			continue
-		}
-		if converted {
-			return raw.(T), true, nil
-		}
-		out, err = v.convert(raw)
-		if err != nil {
-			return out, false, &valueError{src.name(), fmt.Sprintf("%s: %s", src.label(), err)}
-		}
-		return out, true, nil
 	}
 	return out, false, nil
+}
+
+// eval returns what the source gives. ok is false if it gives nothing.
+func (src *source[T]) eval(s *scope, convert func(any) (T, error)) (out T, ok bool, err error) {
+	if src.constant != nil {
+		return *src.constant, true, nil
+	}
+	raw, err := src.get(s)
+	if err != nil || isEmpty(raw) {
+		return out, false, err
+	}
+	if src.table != nil {
+		out, ok = src.table[strings.TrimSpace(text(raw))]
+		return out, ok, nil
+	}
+	out, err = convert(raw)
+	if err != nil {
+		return out, false, &valueError{src.name(), fmt.Sprintf("%s: %s", src.label(), err)}
+	}
+	return out, true, nil
 }
 
 // nothing says for every source why it gives nothing.
@@ -132,34 +138,26 @@ func (v *value[T]) firstField() string {
 	return ""
 }
 
-// get reads the source. converted says that the value is of the target's type already.
-func (src *source) get(s *scope) (raw any, converted bool, err error) {
+// get reads the source, before any table.
+func (src *source[T]) get(s *scope) (any, error) {
 	switch {
 	case src.expr != nil:
-		raw, err = src.expr.run(s)
-		return raw, false, err
+		return src.expr.run(s)
 	case src.template != nil:
-		return src.fill(s), false, nil
+		return src.fill(s), nil
 	}
-	raw = src.field.get(s)
-	if isEmpty(raw) || src.pattern == nil && src.table == nil {
-		return raw, false, nil
+	raw := src.field.get(s)
+	if src.pattern == nil || isEmpty(raw) {
+		return raw, nil
 	}
-	key := strings.TrimSpace(text(raw))
-	if src.pattern != nil {
-		m := src.pattern.FindStringSubmatch(key)
-		if m == nil {
-			return nil, false, nil
-		}
-		key = m[1]
+	m := src.pattern.FindStringSubmatch(strings.TrimSpace(text(raw)))
+	if m == nil {
+		return nil, nil
 	}
-	if src.table == nil {
-		return key, false, nil
-	}
-	return src.table[key], true, nil
+	return m[1], nil
 }
 
-func (src *source) fill(s *scope) any {
+func (src *source[T]) fill(s *scope) any {
 	var b strings.Builder
 	for _, seg := range src.template {
 		if seg.field == nil {
@@ -176,7 +174,7 @@ func (src *source) fill(s *scope) any {
 }
 
 // name is the field the source reads, or "".
-func (src *source) name() string {
+func (src *source[T]) name() string {
 	if src.field != nil {
 		return src.field.String()
 	}
@@ -184,7 +182,7 @@ func (src *source) name() string {
 }
 
 // label names the source in a sentence.
-func (src *source) label() string {
+func (src *source[T]) label() string {
 	switch {
 	case src.field != nil:
 		return src.field.String()
@@ -195,7 +193,7 @@ func (src *source) label() string {
 }
 
 // nothing says why the source gives nothing. Values are not repeated: they may be personal.
-func (src *source) nothing(s *scope) string {
+func (src *source[T]) nothing(s *scope) string {
 	switch {
 	case src.field != nil && isEmpty(src.field.get(s)):
 		return src.field.String() + " is empty"

@@ -37,7 +37,7 @@ func (d *decoder) note(n *yaml.Node, path string) {
 
 func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 	d.note(n, path)
-	if r, ok := v.Addr().Interface().(reader); ok {
+	if r, ok := reflect.TypeAssert[reader](v.Addr()); ok {
 		r.read(d, n, path)
 		return
 	}

@@ -17,8 +17,10 @@ type structFields struct {
 var fieldCache sync.Map // reflect.Type to *structFields
 
 func fieldsOf(t reflect.Type) *structFields {
-	if f, ok := fieldCache.Load(t); ok {
-		return f.(*structFields)
+	if cached, ok := fieldCache.Load(t); ok {
+		if f, ok := cached.(*structFields); ok {
+			return f
+		}
 	}
 	f := &structFields{index: map[string]int{}}
 	for i := range t.NumField() {

@@ -7,7 +7,7 @@ type Value struct {
 }
 
 // IsZero reports whether the file says nothing.
-func (v Value) IsZero() bool { return len(v.Sources) == 0 }
+func (v *Value) IsZero() bool { return len(v.Sources) == 0 }
 
 // Source is one place a value can come from. Exactly one of constant, field, template and cel is set.
 type Source struct {

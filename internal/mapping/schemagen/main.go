@@ -1,6 +1,7 @@
-// Command schemagen writes the JSON Schema of mapping.yaml, generated from the Go types that read it.
+// Command schemagen writes the JSON Schema of mapping.yaml, generated from the Go types that read it. It runs in the
+// directory of package mapping:
 //
-//	go run ./schemagen DIR-OF-PACKAGE-FILE OUTPUT
+//	go generate ./internal/mapping
 package main
 
 import (
@@ -8,18 +9,19 @@ import (
 	"os"
 )
 
+const (
+	sources = "file"
+	output  = "../../docs/mapping.schema.json"
+)
+
 func main() {
-	os.Exit(run(os.Args[1:]))
+	os.Exit(run())
 }
 
-func run(args []string) int {
-	if len(args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: schemagen DIR-OF-PACKAGE-FILE OUTPUT")
-		return 2
-	}
-	schema, err := build(args[0])
+func run() int {
+	schema, err := build(sources)
 	if err == nil {
-		err = os.WriteFile(args[1], schema, 0o644)
+		err = os.WriteFile(output, schema, 0o644)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "schemagen:", err)

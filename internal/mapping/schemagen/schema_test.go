@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,7 +18,7 @@ import (
 	"github.com/orderbridge/orderbridge/internal/mapping/file"
 )
 
-const published = "../../../docs/mapping.schema.json"
+const published = "../" + output
 
 func TestPublishedSchemaIsCurrent(t *testing.T) {
 	want, err := build("../file")
@@ -61,34 +62,34 @@ func TestEveryPropertyIsDescribed(t *testing.T) {
 	}
 }
 
-func compileSchema(t testing.TB) *jsonschema.Schema {
-	t.Helper()
+func compileSchema(tb testing.TB) *jsonschema.Schema {
+	tb.Helper()
 	data, err := build("../file")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	c := jsonschema.NewCompiler()
 	if err := c.AddResource(schemaID, doc); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	s, err := c.Compile(schemaID)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
 
 // corpus is every mapping file of the tests: those of the table of mistakes, and the samples.
-func corpus(t testing.TB) map[string]string {
-	t.Helper()
+func corpus(tb testing.TB) map[string]string {
+	tb.Helper()
 	files := map[string]string{}
 	table, err := os.ReadFile("../testdata/mistakes.txt")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, entry := range strings.Split("\n"+string(table), "\n=== ")[1:] {
 		name, rest, _ := strings.Cut(entry, "\n")
@@ -97,12 +98,12 @@ func corpus(t testing.TB) map[string]string {
 	}
 	samples, err := filepath.Glob("../testdata/*.yaml")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, name := range samples {
 		data, err := os.ReadFile(name)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		files[name] = string(data)
 	}
@@ -143,7 +144,8 @@ func kinds(text string) (syntax, shape bool) {
 	if err == nil {
 		return false, false
 	}
-	for _, p := range err.(mapping.Problems) {
+	problems, _ := errors.AsType[mapping.Problems](err)
+	for _, p := range problems {
 		syntax = syntax || p.Kind == file.Syntax
 		shape = shape || p.Kind == file.Shape
 	}
@@ -151,15 +153,15 @@ func kinds(text string) (syntax, shape bool) {
 }
 
 // jsonValue turns decoded YAML into what a JSON decoder would give: only texts are keys.
-func jsonValue(t testing.TB, v any) any {
-	t.Helper()
+func jsonValue(tb testing.TB, v any) any {
+	tb.Helper()
 	data, err := json.Marshal(textKeys(v))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	out, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return out
 }
