@@ -132,14 +132,15 @@ func (c *compiler) collect(q *compiled) []*group {
 	var order []*group
 	byKey := map[string]*group{}
 	for _, r := range c.rows(q) {
-		key := ""
+		var sameKey strings.Builder
 		for _, col := range q.groupBy {
 			value := c.read(col, r.values)
 			if s, ok := value.(string); ok && col.resultType().isText() {
 				value = fold(s)
 			}
-			key += fmt.Sprintf("%T:%v\x00", value, value)
+			fmt.Fprintf(&sameKey, "%T:%v\x00", value, value)
 		}
+		key := sameKey.String()
 		g := byKey[key]
 		if g == nil {
 			g = &group{values: map[string]any{}}

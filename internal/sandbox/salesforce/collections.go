@@ -88,7 +88,7 @@ func (t *txn) each(n int, allOrNone bool, write func(i int) (*saveResult, *recor
 	return out
 }
 
-func (s *Server) createMany(c *call) *response {
+func (*Server) createMany(c *call) *response {
 	in, refused := c.readCollection(true)
 	if refused != nil {
 		return refused
@@ -117,7 +117,7 @@ func (c *call) typed(input map[string]any) (*object, *recordError) {
 	return o, nil
 }
 
-func (s *Server) updateMany(c *call) *response {
+func (*Server) updateMany(c *call) *response {
 	in, refused := c.readCollection(true)
 	if refused != nil {
 		return refused
@@ -167,7 +167,7 @@ func (c *call) byID(o *object, text string) (*row, *recordError) {
 	return r, nil
 }
 
-func (s *Server) deleteMany(c *call) *response {
+func (*Server) deleteMany(c *call) *response {
 	ids := strings.Split(c.query.Get("ids"), ",")
 	if c.query.Get("ids") == "" {
 		return failure(http.StatusBadRequest, "MISSING_ARGUMENT", "the parameter ids is missing")

@@ -12,7 +12,7 @@ import (
 func typed(object string, fields ...any) map[string]any {
 	out := map[string]any{"attributes": map[string]any{"type": object}}
 	for i := 0; i < len(fields); i += 2 {
-		out[fields[i].(string)] = fields[i+1]
+		out[fmt.Sprint(fields[i])] = fields[i+1]
 	}
 	return out
 }
@@ -26,13 +26,13 @@ func outcomes(t *testing.T, r reply) string {
 	}
 	var words []string
 	for i := range results {
-		if r.at(t, i, "success") == true {
+		if isTrue(r.at(t, i, "success")) {
 			words = append(words, "ok")
 			continue
 		}
 		words = append(words, fmt.Sprint(r.at(t, i, "errors", 0, "statusCode")))
 	}
-	return strings.Join(words, " ")
+	return strings.Join(words, ",")
 }
 
 func TestUpdateMany(t *testing.T) {
@@ -52,14 +52,14 @@ func TestUpdateMany(t *testing.T) {
 		want      string
 		stored    any
 	}{
-		"mixed types": {[]any{order, typed("OrderItem", "id", shop.lines[0], "WHMCS_Service_ID__c", "1"), typed("OrderItem", "Id", shop.lines[1][:15], "WHMCS_Service_ID__c", "2")}, false, "ok ok ok", "900"},
+		"mixed types": {[]any{order, typed("OrderItem", "id", shop.lines[0], "WHMCS_Service_ID__c", "1"), typed("OrderItem", "Id", shop.lines[1][:15], "WHMCS_Service_ID__c", "2")}, false, "ok,ok,ok", "900"},
 		"some fail": {[]any{
 			typed("Order", "Id", shop.order, "WHMCS_Order_ID__c", "901"), typed("Order", "Id", gone, "Name", "x"), typed("Order", "Id", newID("801", 777), "Name", "x"),
 			typed("Order", "Id", "80100", "Name", "x"), typed("Order", "Name", "x"), typed("Order", "Id", shop.account), typed("Nope__c", "Id", shop.order),
 			typed("OrderItem", "Id", shop.lines[0], "Nope__c", "x"),
-		}, false, "ok ENTITY_IS_DELETED INVALID_CROSS_REFERENCE_KEY MALFORMED_ID MISSING_ARGUMENT MALFORMED_ID INVALID_TYPE INVALID_FIELD", "901"},
+		}, false, "ok,ENTITY_IS_DELETED,INVALID_CROSS_REFERENCE_KEY,MALFORMED_ID,MISSING_ARGUMENT,MALFORMED_ID,INVALID_TYPE,INVALID_FIELD", "901"},
 		"all or none": {[]any{typed("Order", "Id", shop.order, "WHMCS_Order_ID__c", "902"), typed("OrderItem", "Id", shop.lines[0], "Nope__c", "x"), typed("OrderItem", "Id", shop.lines[1], "Description", "y")}, true,
-			"ALL_OR_NONE_OPERATION_ROLLED_BACK INVALID_FIELD ALL_OR_NONE_OPERATION_ROLLED_BACK", nil},
+			"ALL_OR_NONE_OPERATION_ROLLED_BACK,INVALID_FIELD,ALL_OR_NONE_OPERATION_ROLLED_BACK", nil},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -112,10 +112,10 @@ func TestCollectionsRefusals(t *testing.T) {
 func TestCreateGetDeleteMany(t *testing.T) {
 	o := newOrg(t)
 	r := o.call("POST", "composite/sobjects", map[string]any{"records": []any{typed("Account", "Name", "One"), typed("Account"), typed("Contact", "LastName", "Two")}})
-	if got := outcomes(t, r); got != "ok REQUIRED_FIELD_MISSING ok" {
+	if got := outcomes(t, r); got != "ok,REQUIRED_FIELD_MISSING,ok" {
 		t.Fatalf("created: %s", r.text)
 	}
-	id, contact := r.at(t, 0, "id").(string), r.at(t, 2, "id").(string)
+	id, contact := fmt.Sprint(r.at(t, 0, "id")), fmt.Sprint(r.at(t, 2, "id"))
 	missing := newID("001", 999)
 	want := fmt.Sprintf(`[{"attributes":{"type":"Account","url":"/services/data/v66.0/sobjects/Account/%s"},"Name":"One"},null]`, id)
 	for name, r := range map[string]reply{
@@ -127,11 +127,11 @@ func TestCreateGetDeleteMany(t *testing.T) {
 		}
 	}
 	r = o.call("DELETE", "composite/sobjects?ids="+id+","+contact+","+missing+"&allOrNone=true", nil)
-	if got := outcomes(t, r); got != "ALL_OR_NONE_OPERATION_ROLLED_BACK ALL_OR_NONE_OPERATION_ROLLED_BACK INVALID_CROSS_REFERENCE_KEY" {
+	if got := outcomes(t, r); got != "ALL_OR_NONE_OPERATION_ROLLED_BACK,ALL_OR_NONE_OPERATION_ROLLED_BACK,INVALID_CROSS_REFERENCE_KEY" {
 		t.Errorf("deleted, all or none: %s", got)
 	}
 	r = o.call("DELETE", "composite/sobjects?ids="+id+","+contact, nil)
-	if got := outcomes(t, r); got != "ok ok" || len(o.server.Records("Account")) != 0 {
+	if got := outcomes(t, r); got != "ok,ok" || len(o.server.Records("Account")) != 0 {
 		t.Errorf("deleted: %s", got)
 	}
 }
@@ -143,7 +143,7 @@ func TestUpsertMany(t *testing.T) {
 	}
 	body := map[string]any{"records": []any{typed("Account", "Name", "One", "Number__c", 1), typed("Account", "Name", "None"), typed("Account", "Name", "Again", "number__c", "1")}}
 	r := o.call("PATCH", "composite/sobjects/Account/Number__c", body)
-	if got := outcomes(t, r); got != "ok MISSING_ARGUMENT ok" || r.at(t, 0, "created") != true || r.at(t, 2, "created") != false {
+	if got := outcomes(t, r); got != "ok,MISSING_ARGUMENT,ok" || !isTrue(r.at(t, 0, "created")) || isTrue(r.at(t, 2, "created")) {
 		t.Errorf("upserted: %s", r.text)
 	}
 	if rows := o.server.Records("Account"); len(rows) != 1 || rows[0]["Name"] != "Again" {

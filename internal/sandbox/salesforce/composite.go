@@ -167,14 +167,17 @@ func (s *Server) runNested(c *call, method, target string, header http.Header, b
 	return s.dispatch(nested)
 }
 
-var referencePattern = regexp.MustCompile(`@\{([^}]*)\}`)
+var (
+	referencePattern = regexp.MustCompile(`@\{([^}]*)\}`)
+	wholeReference   = regexp.MustCompile(`^@\{([^}]*)\}$`)
+)
 
 // fill replaces references in all texts of a body.
 func fill(v any, known map[string]any) (any, error) {
 	switch v := v.(type) {
 	case string:
-		if m := referencePattern.FindStringSubmatchIndex(v); m != nil && m[0] == 0 && m[1] == len(v) {
-			return lookUpReference(v[m[2]:m[3]], known)
+		if m := wholeReference.FindStringSubmatch(v); len(m) == 2 {
+			return lookUpReference(m[1], known)
 		}
 		return fillText(v, known)
 	case map[string]any:

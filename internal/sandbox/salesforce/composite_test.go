@@ -20,7 +20,8 @@ func statuses(t *testing.T, r reply, path ...any) string {
 	}
 	var words []string
 	for _, p := range parts {
-		words = append(words, fmt.Sprint(p.(map[string]any)["httpStatusCode"]))
+		part, _ := p.(map[string]any)
+		words = append(words, fmt.Sprint(part["httpStatusCode"]))
 	}
 	return strings.Join(words, " ")
 }
@@ -40,12 +41,12 @@ func TestCompositeMakesAnOrderInOneGo(t *testing.T) {
 	if got := statuses(t, r, "compositeResponse"); r.status != http.StatusOK || got != "201 200 200 204 204" {
 		t.Fatalf("statuses = %s: %s", got, r.text)
 	}
-	id := r.at(t, "compositeResponse", 0, "body", "id")
-	if got := r.at(t, "compositeResponse", 0, "httpHeaders", "Location"); got != "/services/data/v66.0/sobjects/Order/"+id.(string) {
+	id, _ := r.at(t, "compositeResponse", 0, "body", "id").(string)
+	if got := r.at(t, "compositeResponse", 0, "httpHeaders", "Location"); got != "/services/data/v66.0/sobjects/Order/"+id {
 		t.Errorf("Location = %v", got)
 	}
-	line, _ := o.server.Record(r.at(t, "compositeResponse", 1, "body", 0, "id").(string))
-	if line["Description"] != "of "+id.(string) || line["OrderId"] != id {
+	line, _ := o.server.Record(fmt.Sprint(r.at(t, "compositeResponse", 1, "body", 0, "id")))
+	if line["Description"] != "of "+id || line["OrderId"] != id {
 		t.Errorf("line = %v", line)
 	}
 	if events := o.on("/event/OrderProvisionRequested__e"); len(events) != 1 || events[0]["OrderId__c"] != id {
@@ -111,7 +112,7 @@ func TestGraph(t *testing.T) {
 	r := o.call("POST", "composite/graph", map[string]any{"graphs": []any{
 		map[string]any{"graphId": "1", "compositeRequest": bad}, map[string]any{"graphId": "2", "compositeRequest": good},
 	}})
-	if r.at(t, "graphs", 0, "isSuccessful") != false || r.at(t, "graphs", 1, "isSuccessful") != true {
+	if isTrue(r.at(t, "graphs", 0, "isSuccessful")) || !isTrue(r.at(t, "graphs", 1, "isSuccessful")) {
 		t.Errorf("graphs = %s", r.text)
 	}
 	if got := statuses(t, r, "graphs", 1, "graphResponse", "compositeResponse"); got != "201 201" {
@@ -131,7 +132,7 @@ func TestBatch(t *testing.T) {
 		map[string]any{"method": "GET", "url": "/services/data/v66.0/query?q=SELECT+Name+FROM+Account"},
 	}}
 	r := o.call("POST", "composite/batch", body)
-	if r.at(t, "hasErrors") != true || r.at(t, "results", 0, "statusCode") != 201.0 || r.at(t, "results", 2, "result", "totalSize") != 1.0 {
+	if !isTrue(r.at(t, "hasErrors")) || r.at(t, "results", 0, "statusCode") != 201.0 || r.at(t, "results", 2, "result", "totalSize") != 1.0 {
 		t.Errorf("batch = %s", r.text)
 	}
 	body["haltOnError"] = true

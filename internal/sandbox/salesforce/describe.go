@@ -50,7 +50,7 @@ func (c *call) objectSummary(o *object) *record {
 }
 
 // describeBasic serves /sobjects/{object}.
-func (s *Server) describeBasic(c *call) *response {
+func (*Server) describeBasic(c *call) *response {
 	o, refused := c.target(c.args[0])
 	if refused != nil {
 		return refused
@@ -101,21 +101,24 @@ func orNull(s string) any {
 	return s
 }
 
+// sizes are the length of texts, the precision of decimals and the digits of
+// integers; 0 where they do not apply.
+func (f *Field) sizes() (length, precision, digits int) {
+	switch {
+	case f.Type == TypeInt:
+		return 0, 0, 8
+	case f.Type.isNumber() && f.Precision == 0:
+		return 0, 18, 0
+	case f.Type.isNumber():
+		return 0, f.Precision, 0
+	}
+	return f.maxLength(), 0, 0
+}
+
 func describeField(f *Field) *record {
-	filterable := f.Type != TypeTextArea || f.maxLength() <= 255
+	filterable := f.filterable()
 	writable := !f.ReadOnly
-	length := 0
-	if !f.Type.isNumber() && !f.Type.isTime() && f.Type != TypeBoolean {
-		length = f.maxLength()
-	}
-	precision := f.Precision
-	if f.Type.isNumber() && f.Type != TypeInt && precision == 0 {
-		precision = 18
-	}
-	digits := 0
-	if f.Type == TypeInt {
-		digits = 8
-	}
+	length, precision, digits := f.sizes()
 	out := &record{}
 	for _, entry := range []struct {
 		key   string

@@ -101,8 +101,8 @@ func (t *txn) assignOne(f *Field, values map[string]any, value any) *recordError
 		delete(values, f.Name)
 		return nil
 	}
-	if f.Type == TypeReference {
-		if err := t.checkReference(f, kept.(string)); err != nil {
+	if id, ok := kept.(string); ok && f.Type == TypeReference {
+		if err := t.checkReference(f, id); err != nil {
 			return err
 		}
 	}

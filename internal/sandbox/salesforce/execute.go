@@ -120,7 +120,7 @@ func (c *compiler) candidates(q *compiled) []*row {
 			continue
 		}
 		col, err := c.column(q.object, q.query, left)
-		if err != nil || len(col.hops) > 0 || col.fn != "" || col.field.Type != TypeID && col.field.Type != TypeReference {
+		if err != nil || len(col.hops) > 0 || col.fn != "" || !col.field.Type.isID() {
 			continue
 		}
 		if rows, ok := c.lookUp(q.object, col.field, literals); ok {
@@ -166,15 +166,9 @@ func (c *compiler) lookUp(o *object, f *Field, literals []soql.Literal) ([]*row,
 	return out, true
 }
 
-// childResult is the answer of a child query. The HTTP layer turns it into
-// pages; alone it marshals whole.
+// childResult is the answer of a child query, until it is cut into pages.
 type childResult struct {
 	records []any
-}
-
-// MarshalJSON implements json.Marshaler.
-func (r *childResult) MarshalJSON() ([]byte, error) {
-	return encode(map[string]any{"totalSize": len(r.records), "done": true, "records": r.records})
 }
 
 // records runs the query and writes the rows out.

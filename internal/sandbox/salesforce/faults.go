@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"encoding"
 	"fmt"
 	"maps"
 	"slices"
@@ -45,6 +46,8 @@ func FaultNames() []string { return slices.Clone(faultNames) }
 
 // Duration is a time.Duration that reads and writes as "1.5s" in JSON.
 type Duration time.Duration
+
+var _ encoding.TextMarshaler = Duration(0)
 
 // MarshalText implements encoding.TextMarshaler.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }

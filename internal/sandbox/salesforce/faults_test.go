@@ -64,7 +64,7 @@ func TestTruncatedAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := o.try("GET", "query?q=SELECT+Id+FROM+Order", nil)
-	if err == nil || r.status != http.StatusOK || len(r.text) == 0 || json.Valid([]byte(r.text)) {
+	if err == nil || r.status != http.StatusOK || r.text == "" || json.Valid([]byte(r.text)) {
 		t.Errorf("answer = %d %q, error %v; want half a body", r.status, r.text, err)
 	}
 }
@@ -109,10 +109,10 @@ func TestLockRowCountsPerRecord(t *testing.T) {
 		}}))
 	}
 	// A line locks its order, so it counts too.
-	if got := touch(); got != "ok UNABLE_TO_LOCK_ROW ok" {
+	if got := touch(); got != "ok,UNABLE_TO_LOCK_ROW,ok" {
 		t.Errorf("first = %s", got)
 	}
-	if got := touch(); got != "UNABLE_TO_LOCK_ROW ok ok" {
+	if got := touch(); got != "UNABLE_TO_LOCK_ROW,ok,ok" {
 		t.Errorf("second = %s", got)
 	}
 	if got := o.server.Faults(); len(got) != 1 || got[0].Used != 2 || got[0].RecordID != one.order {

@@ -33,6 +33,8 @@ func (t FieldType) isNumber() bool {
 	return slices.Contains([]FieldType{TypeInt, TypeDouble, TypeCurrency, TypePercent}, t)
 }
 
+func (t FieldType) isID() bool { return t == TypeID || t == TypeReference }
+
 func (t FieldType) isTime() bool { return t == TypeDate || t == TypeDateTime }
 
 // soqlName is what the query language calls the type in its error messages.
@@ -42,13 +44,14 @@ func (t FieldType) soqlName() string {
 		return "ID"
 	case TypeDateTime:
 		return "dateTime"
+	default:
+		return string(t)
 	}
-	return string(t)
 }
 
 func (t FieldType) soapType() string {
 	switch {
-	case t == TypeID || t == TypeReference:
+	case t.isID():
 		return "tns:ID"
 	case t == TypeBoolean:
 		return "xsd:boolean"
@@ -92,6 +95,9 @@ type Field struct {
 
 func (f *Field) custom() bool { return hasSuffixFold(f.Name, "__c") }
 
+// filterable is false for long texts: conditions and sorting cannot use them.
+func (f *Field) filterable() bool { return f.Type != TypeTextArea || f.maxLength() <= 255 }
+
 func (f *Field) maxLength() int {
 	switch {
 	case f.Length > 0:
@@ -100,7 +106,7 @@ func (f *Field) maxLength() int {
 		return 32768
 	case f.Type == TypeEmail || f.Type == TypePhone:
 		return 80
-	case f.Type == TypeID || f.Type == TypeReference:
+	case f.Type.isID():
 		return 18
 	case f.Type.isText():
 		return 255

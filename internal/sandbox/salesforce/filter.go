@@ -54,7 +54,7 @@ func (c *compiler) filterable(o *object, q *soql.Query, op soql.Operand) (column
 	if err != nil {
 		return col, err
 	}
-	if col.field.Type == TypeTextArea && col.field.maxLength() > 255 {
+	if !col.field.filterable() {
 		return col, c.fail("INVALID_FIELD", op.Pos, "field '%s' can not be filtered in a query call", col.field.Name)
 	}
 	return col, nil
@@ -124,22 +124,27 @@ func (c *compiler) rangeTest(col column, op string, l soql.Literal) (func(any) b
 	from, to := l.Range(c.now)
 	return func(v any) bool {
 		at, ok := v.(time.Time)
-		switch {
-		case op == "!=":
-			return !ok || at.Before(from) || !at.Before(to)
-		case !ok:
-			return false
-		case op == "<":
-			return at.Before(from)
-		case op == "<=":
-			return at.Before(to)
-		case op == ">":
-			return !at.Before(to)
-		case op == ">=":
-			return !at.Before(from)
+		if !ok {
+			return op == "!="
 		}
-		return !at.Before(from) && at.Before(to)
+		return inRange(op, at, from, to)
 	}, nil
+}
+
+// inRange compares an instant with the interval [from, to) as a whole.
+func inRange(op string, at, from, to time.Time) bool {
+	switch op {
+	case "<":
+		return at.Before(from)
+	case "<=":
+		return at.Before(to)
+	case ">":
+		return !at.Before(to)
+	case ">=":
+		return !at.Before(from)
+	}
+	within := !at.Before(from) && at.Before(to)
+	return within == (op == "=")
 }
 
 // literal converts a literal to a stored value of the column's type.
@@ -148,20 +153,8 @@ func (c *compiler) literal(col column, l soql.Literal) (any, error) {
 	switch {
 	case l.Kind == soql.Null:
 		return nil, nil
-	case l.Kind == soql.String && (t == TypeID || t == TypeReference):
-		if l.Text == "" {
-			return nil, nil
-		}
-		id, ok := parseID(l.Text)
-		if !ok {
-			return nil, c.fail("INVALID_QUERY_FILTER_OPERATOR", l.Pos, "invalid ID field: %s", l.Text)
-		}
-		return id, nil
-	case l.Kind == soql.String && t.isText():
-		if l.Text == "" {
-			return nil, nil
-		}
-		return l.Text, nil
+	case l.Kind == soql.String && (t.isID() || t.isText()):
+		return c.textLiteral(t, l)
 	case l.Kind == soql.Number && t.isNumber():
 		return l.Number, nil
 	case l.Kind == soql.Boolean && t == TypeBoolean:
@@ -175,10 +168,24 @@ func (c *compiler) literal(col column, l soql.Literal) (any, error) {
 	return nil, c.wrongType(col, l)
 }
 
+func (c *compiler) textLiteral(t FieldType, l soql.Literal) (any, error) {
+	if l.Text == "" {
+		return nil, nil
+	}
+	if !t.isID() {
+		return l.Text, nil
+	}
+	id, ok := parseID(l.Text)
+	if !ok {
+		return nil, c.fail("INVALID_QUERY_FILTER_OPERATOR", l.Pos, "invalid ID field: %s", l.Text)
+	}
+	return id, nil
+}
+
 func (c *compiler) wrongType(col column, l soql.Literal) error {
 	t := col.resultType()
 	quotes := "should not be enclosed in quotes"
-	if t.isText() || t == TypeID || t == TypeReference {
+	if t.isText() || t.isID() {
 		quotes = "should be enclosed in quotes"
 	}
 	return c.fail("INVALID_FIELD", l.Pos, "value of filter criterion for field '%s' must be of type %s and %s", col.field.Name, t.soqlName(), quotes)
@@ -220,7 +227,7 @@ func (c *compiler) membership(o *object, q *soql.Query, m soql.Membership) (pred
 // of ids are what bulk clients send.
 func (c *compiler) literalSet(col column, values []soql.Literal) (func(any) bool, bool) {
 	t := col.resultType()
-	exact := t == TypeID || t == TypeReference
+	exact := t.isID()
 	if !exact && !t.isText() {
 		return nil, false
 	}
@@ -246,7 +253,7 @@ func (c *compiler) literalSet(col column, values []soql.Literal) (func(any) bool
 func includesAll(value any, want string) bool {
 	s, _ := value.(string)
 	have := strings.Split(fold(s), ";")
-	for _, one := range strings.Split(fold(want), ";") {
+	for one := range strings.SplitSeq(fold(want), ";") {
 		if !slices.Contains(have, one) {
 			return false
 		}
@@ -267,7 +274,7 @@ func (c *compiler) semiJoin(col column, m soql.Membership) (predicate, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t := innerCol.field.Type; t != TypeID && t != TypeReference || col.field.Type != TypeID && col.field.Type != TypeReference {
+	if !innerCol.field.Type.isID() || !col.field.Type.isID() {
 		return nil, c.fail("INVALID_QUERY_FILTER_OPERATOR", m.Left.Pos, "a semi join takes an ID field on both sides")
 	}
 	set := map[any]bool{}
@@ -288,7 +295,7 @@ func compareValues(f *Field, a, b any) int {
 	switch a := a.(type) {
 	case string:
 		b, _ := b.(string)
-		if f.Type == TypeID || f.Type == TypeReference {
+		if f.Type.isID() {
 			return strings.Compare(a, b)
 		}
 		return strings.Compare(fold(a), fold(b))
@@ -312,40 +319,64 @@ func rank(v any) int {
 }
 
 func boolRank(v any) int {
-	if v == true {
+	if isTrue(v) {
 		return 1
 	}
 	return 0
 }
 
+func isTrue(v any) bool {
+	b, ok := v.(bool)
+	return ok && b
+}
+
 func fold(s string) string { return strings.ToLower(s) }
 
 // like matches a pattern of % (any text), _ (any character) and \ (the next
-// one as it is).
+// % or _ as it is).
 func like(pattern, text string) bool {
-	p, t := []rune(pattern), []rune(text)
-	star, mark := -1, 0
-	i, j := 0, 0
+	steps, t := likeSteps(pattern), []rune(text)
+	star, mark, i, j := -1, 0, 0, 0
 	for j < len(t) {
 		switch {
-		case i < len(p) && p[i] == '%':
+		case i < len(steps) && steps[i].many:
 			star, mark = i, j
 			i++
-		case i+1 < len(p) && p[i] == '\\' && p[i+1] == t[j]:
-			i, j = i+2, j+1
-		case i < len(p) && p[i] != '\\' && (p[i] == '_' || p[i] == t[j]):
+		case i < len(steps) && (steps[i].any || steps[i].char == t[j]):
 			i, j = i+1, j+1
-		case i < len(p) && p[i] == '\\' && (i+1 == len(p) || p[i+1] != '%' && p[i+1] != '_') && t[j] == '\\':
-			i, j = i+1, j+1
-		case star >= 0:
+		case star >= 0: // let the last % take one character more
 			mark++
 			i, j = star+1, mark
 		default:
 			return false
 		}
 	}
-	for i < len(p) && p[i] == '%' {
+	for i < len(steps) && steps[i].many {
 		i++
 	}
-	return i == len(p)
+	return i == len(steps)
+}
+
+type likeStep struct {
+	char      rune
+	any, many bool
+}
+
+func likeSteps(pattern string) []likeStep {
+	var out []likeStep
+	runes := []rune(pattern)
+	for i := 0; i < len(runes); i++ {
+		switch c := runes[i]; {
+		case c == '\\' && i+1 < len(runes) && (runes[i+1] == '%' || runes[i+1] == '_'):
+			i++
+			out = append(out, likeStep{char: runes[i]})
+		case c == '%':
+			out = append(out, likeStep{many: true})
+		case c == '_':
+			out = append(out, likeStep{any: true})
+		default:
+			out = append(out, likeStep{char: c})
+		}
+	}
+	return out
 }

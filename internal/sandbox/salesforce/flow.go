@@ -3,8 +3,10 @@ package salesforce
 import (
 	"cmp"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -88,19 +90,46 @@ func (t *txn) noteChange(r *row, kind string, old, values map[string]any) {
 			old[f.Name] == value && (kind != "UPDATE" || f.Name != "LastModifiedDate") {
 			continue
 		}
-		if kind == "UPDATE" {
-			c.changed = append(c.changed, f.Name)
-		}
-		if value == nil {
-			c.nulled = append(c.nulled, f.Name)
-		} else {
-			c.fields[f.Name] = eventValue(value)
-		}
+		c.note(f.Name, value)
 	}
 	if kind == "UPDATE" && !slices.ContainsFunc(c.changed, func(name string) bool { return name != "LastModifiedDate" && name != "LastModifiedById" }) {
 		return
 	}
 	t.changes = append(t.changes, c)
+}
+
+// note adds a field to a change. The parts of an address travel inside the
+// compound field: BillingCity is BillingAddress.City.
+func (c *change) note(name string, value any) {
+	into, key, path := c.fields, name, name
+	if prefix, part, ok := addressPart(name); ok {
+		compound, _ := c.fields[prefix+"Address"].(map[string]any)
+		if compound == nil {
+			compound = map[string]any{}
+		}
+		into, key, path = compound, part, prefix+"Address."+part
+		if value != nil {
+			c.fields[prefix+"Address"] = compound
+		}
+	}
+	if c.kind == "UPDATE" {
+		c.changed = append(c.changed, path)
+	}
+	if value == nil {
+		c.nulled = append(c.nulled, path)
+	} else {
+		into[key] = eventValue(value)
+	}
+}
+
+func addressPart(name string) (prefix, part string, ok bool) {
+	for _, prefix := range []string{"Billing", "Shipping", "Mailing"} {
+		part, found := strings.CutPrefix(name, prefix)
+		if found && slices.Contains([]string{"Street", "City", "State", "PostalCode", "Country"}, part) {
+			return prefix, part, true
+		}
+	}
+	return "", "", false
 }
 
 func eventValue(value any) any {
@@ -153,7 +182,7 @@ func changeEventName(object string) string {
 
 func (c change) like(other change) bool {
 	return c.object == other.object && c.kind == other.kind && c.id != other.id && c.kind != "CREATE" &&
-		slices.Equal(c.changed, other.changed) && maps.Equal(c.fields, other.fields)
+		slices.Equal(c.changed, other.changed) && reflect.DeepEqual(c.fields, other.fields)
 }
 
 // SetChangeEvents chooses the objects whose changes are published; at first

@@ -13,11 +13,11 @@ const instanceCode = "8b0"
 // newID makes the 18-character id of the n-th record of a kind. The low
 // digits run through all of base 62, so that ids which differ in letter case
 // only do occur.
-func newID(prefix string, n int64) string {
+func newID(prefix string, n uint64) string {
 	digits := make([]byte, 15-len(prefix)-len(instanceCode))
 	// Starting the counter far out spreads upper and lower case over the id,
 	// elsewhere for each kind.
-	value := uint64(n) + 0x2f3a1c7d5
+	value := n + 0x2f3a1c7d5
 	for _, c := range []byte(prefix) {
 		value += uint64(c) * 0x51ed27
 	}

@@ -38,7 +38,7 @@ func TestNewIDsCollideOnlyWhenCutAndFolded(t *testing.T) {
 	short, full := map[string]bool{}, map[string]bool{}
 	collisions := 0
 	const n = 5000
-	for i := range int64(n) {
+	for i := range uint64(n) {
 		id := newID("801", i)
 		if parsed, ok := parseID(id[:15]); !ok || parsed != id || !strings.HasPrefix(id, "801") {
 			t.Fatalf("id %q is not well formed", id)

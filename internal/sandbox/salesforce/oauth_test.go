@@ -3,6 +3,7 @@ package salesforce
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -25,7 +26,7 @@ func TestTokenFromAssertion(t *testing.T) {
 	claims := func(changes ...any) jwt.MapClaims {
 		out := jwt.MapClaims{"iss": testClient, "sub": testUser, "aud": "https://login.salesforce.com", "exp": soon}
 		for i := 0; i < len(changes); i += 2 {
-			out[changes[i].(string)] = changes[i+1]
+			out[fmt.Sprint(changes[i])] = changes[i+1]
 		}
 		return out
 	}
@@ -57,7 +58,7 @@ func TestTokenFromAssertion(t *testing.T) {
 			r := o.form("/services/oauth2/token", "grant_type", jwtBearer, "assertion", assertion(t, test.claims))
 			if test.want != "" {
 				wantStatus(t, r, http.StatusBadRequest)
-				if got := r.at(t, "error").(string) + ": " + r.at(t, "error_description").(string); got != test.want {
+				if got := fmt.Sprint(r.at(t, "error"), ": ", r.at(t, "error_description")); got != test.want {
 					t.Errorf("refusal = %q, want %q", got, test.want)
 				}
 				return

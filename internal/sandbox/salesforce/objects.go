@@ -24,9 +24,7 @@ func eventFields() []Field {
 
 func text(name string, length int) Field { return Field{Name: name, Type: TypeString, Length: length} }
 
-func number(name string, precision, scale int) Field {
-	return Field{Name: name, Type: TypeDouble, Precision: precision, Scale: scale}
-}
+func whole(name string) Field { return Field{Name: name, Type: TypeDouble, Precision: 18} }
 
 func money(name string) Field { return Field{Name: name, Type: TypeCurrency, Precision: 18, Scale: 2} }
 
@@ -50,11 +48,7 @@ func readOnly(f Field) Field { f.ReadOnly = true; return f }
 
 func createOnly(f Field) Field { f.CreateOnly = true; return f }
 
-func external(f Field) Field { f.ExternalID, f.Unique = true, true; return f }
-
 func named(f Field) Field { f.NameField = true; return f }
-
-func defaulted(f Field, value any) Field { f.Default = value; return f }
 
 func reference(name, to, up, down string) Field {
 	return Field{Name: name, Type: TypeReference, References: []string{to}, Relationship: up, ChildRelation: down}
@@ -88,7 +82,7 @@ func newSchema() *schema {
 	}
 	s.add(Object{Name: "OrderProvisionRequested__e", KeyPrefix: "e01", Fields: append(eventFields(),
 		required(text("OrderId__c", 18)), text("IdemKey__c", 80), text("CorrelationId__c", 80),
-		text("RequestedBy__c", 80), number("Version__c", 18, 0))})
+		text("RequestedBy__c", 80), whole("Version__c"))})
 	return s
 }
 
@@ -136,10 +130,10 @@ func productFields() []Field {
 		pick("Family"), long("Description"), {Name: "DisplayUrl", Type: TypeURL, Length: 1000}, text("ExternalId", 255),
 		pick("Product2Categories1__c", "Internet", "SIM", "VPN", "Other"), checkbox("Portal_Catalog__c"), checkbox("Portal_Accessible__c"),
 		pick("Item_Class__c", "Service", "Installation", "Add-on", "Activation"), pick("Billing_Cycle__c", "Monthly", "Onetime"),
-		number("WHMCS_Product_Id__c", 18, 0), number("WH_Product_ID__c", 18, 0), text("WH_Product_Name__c", 255),
-		long("Portal_ConfigOptions_JSON__c"), checkbox("Is_Default__c"), checkbox("Auto_Add__c"), number("Display_Order__c", 18, 0),
+		whole("WHMCS_Product_Id__c"), whole("WH_Product_ID__c"), text("WH_Product_Name__c", 255),
+		long("Portal_ConfigOptions_JSON__c"), checkbox("Is_Default__c"), checkbox("Auto_Add__c"), whole("Display_Order__c"),
 		long("Required_Products__c"), long("Dependent_Products__c"), long("Mutually_Exclusive__c"),
-		number("Portal_Max_Quantity__c", 18, 0), checkbox("Portal_Requires_Payment_Method__c"),
+		whole("Portal_Max_Quantity__c"), checkbox("Portal_Requires_Payment_Method__c"),
 		dated("Portal_Valid_From__c"), dated("Portal_Valid_Until__c"),
 	}
 }

@@ -26,11 +26,14 @@ const (
 
 // page is one page of a query, or of its child query.
 type page struct {
-	TotalSize      int    `json:"totalSize"`
-	Done           bool   `json:"done"`
-	NextRecordsURL string `json:"nextRecordsUrl,omitempty"`
-	Records        []any  `json:"records"`
+	TotalSize      int
+	Done           bool
+	NextRecordsURL string
+	Records        []any
 }
+
+// MarshalJSON implements json.Marshaler.
+func (p page) MarshalJSON() ([]byte, error) { return appendPage(nil, p) }
 
 func (s *Server) runQuery(c *call) *response {
 	text := c.query.Get("q")

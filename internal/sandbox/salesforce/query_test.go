@@ -73,7 +73,7 @@ func TestQueryConditions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var got []string
 			for _, r := range o.rows("SELECT Name FROM Account WHERE " + test.where) {
-				got = append(got, r.(map[string]any)["Name"].(string))
+				got = append(got, fmt.Sprint(field(r, "Name")))
 			}
 			if diff := cmp.Diff(test.want, strings.Join(got, ",")); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", test.where, diff)
@@ -104,7 +104,7 @@ func TestQueryOrderAndCut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := ""
 			for _, r := range o.rows("SELECT Name FROM Account " + test.tail) {
-				got += r.(map[string]any)["Name"].(string)
+				got += fmt.Sprint(field(r, "Name"))
 			}
 			if got != test.want {
 				t.Errorf("order = %q, want %q", got, test.want)
@@ -297,7 +297,7 @@ func TestQueryAllSeesDeletedRows(t *testing.T) {
 		t.Errorf("%d lines are left of a deleted order", n)
 	}
 	r := o.call("GET", "queryAll/?q="+url.QueryEscape("SELECT Id, IsDeleted FROM Order"), nil)
-	if got := r.at(t, "records", 0, "IsDeleted"); got != true {
+	if got := r.at(t, "records", 0, "IsDeleted"); !isTrue(got) {
 		t.Errorf("queryAll = %s", r.text)
 	}
 }

@@ -3,6 +3,7 @@ package salesforce
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -47,7 +48,7 @@ func TestResourcesAndDescribe(t *testing.T) {
 	all, _ := r.at(t, "fields").([]any)
 	for _, f := range all {
 		f, _ := f.(map[string]any)
-		fields[f["name"].(string)] = f
+		fields[fmt.Sprint(f["name"])] = f
 	}
 	for _, test := range []struct {
 		field, key string
@@ -141,6 +142,9 @@ func TestSeedAndBooks(t *testing.T) {
 	if account, _ := o.server.Record(seeded.Accounts[0]); account["WH_Account__c"] != "#12 - A" {
 		t.Errorf("account = %v", account)
 	}
+	if _, known := o.server.Record(newID("001", 999)); known {
+		t.Error("a record that was never made is there")
+	}
 	product, _ := o.server.Record(seeded.Products[0].Product2ID)
 	if product["WHMCS_Product_Id__c"] != 188.0 || product["WH_Product_ID__c"] != 188.0 || product["StockKeepingUnit"] != "S-1" || product["Family"] != "x" {
 		t.Errorf("product = %v", product)
@@ -182,7 +186,7 @@ func TestDefineObject(t *testing.T) {
 			t.Errorf("%s: %d rows, want %d", where, got, want)
 		}
 	}
-	if rows := o.rows("SELECT (SELECT Kinds__c FROM Subscriptions__r) FROM Order"); rows[0].(map[string]any)["Subscriptions__r"] == nil {
+	if rows := o.rows("SELECT (SELECT Kinds__c FROM Subscriptions__r) FROM Order"); field(rows[0], "Subscriptions__r") == nil {
 		t.Errorf("children = %v", rows)
 	}
 	for name, bad := range map[string]Object{"name": {Name: "Subscription", KeyPrefix: "a02"}, "prefix": {Name: "X__c", KeyPrefix: "a"}, "twice": {Name: "Subscription__c", KeyPrefix: "a01"}} {

@@ -251,7 +251,7 @@ func notFound() *response {
 var releases = []string{"Winter", "Spring", "Summer"}
 
 // versions lists the REST versions; it takes no session.
-func (s *Server) versions(*call) *response {
+func (*Server) versions(*call) *response {
 	type version struct {
 		Label   string `json:"label"`
 		URL     string `json:"url"`

@@ -122,7 +122,7 @@ func hasKey(input map[string]any, name string) bool {
 
 // publishOne queues a platform event; the UUID comes back in errors, as the
 // real answer has it.
-func (s *Server) publishOne(c *call, o *object, input map[string]any) *response {
+func (*Server) publishOne(c *call, o *object, input map[string]any) *response {
 	result, err := c.txn.publish(o, input)
 	if err != nil {
 		return refusal(err)
@@ -187,7 +187,7 @@ func (s *Server) getOne(c *call, r *row) *response {
 
 // rowShape is the list of fields of a GET on rows. Unknown fields are
 // refused; without a list all fields come.
-func (s *Server) rowShape(o *object, fields string) (*shape, *response) {
+func (*Server) rowShape(o *object, fields string) (*shape, *response) {
 	out := &shape{object: o}
 	if fields == "" {
 		for _, f := range o.visible() {
@@ -224,7 +224,7 @@ func (c *call) unmodified(r *row) *response {
 	return nil
 }
 
-func (s *Server) updateRow(c *call) *response {
+func (*Server) updateRow(c *call) *response {
 	r, refused := c.row()
 	if refused == nil {
 		refused = c.unmodified(r)
@@ -245,7 +245,7 @@ func (s *Server) updateRow(c *call) *response {
 	return answer(http.StatusNoContent, nil)
 }
 
-func (s *Server) deleteRow(c *call) *response {
+func (*Server) deleteRow(c *call) *response {
 	r, refused := c.row()
 	if refused != nil {
 		return refused
@@ -321,7 +321,7 @@ func (c *call) severalMatches(matches []*row) *response {
 }
 
 // upsertRow creates or updates by an external id.
-func (s *Server) upsertRow(c *call) *response {
+func (*Server) upsertRow(c *call) *response {
 	o, refused := c.target(c.args[0])
 	if refused != nil {
 		return refused

@@ -185,11 +185,11 @@ func TestUpsertByExternalID(t *testing.T) {
 	r = o.call("PATCH", path, map[string]any{"Name": "One"})
 	wantStatus(t, r, http.StatusCreated)
 	id := r.at(t, "id")
-	if r.at(t, "created") != true {
+	if !isTrue(r.at(t, "created")) {
 		t.Errorf("created = %s", r.text)
 	}
 	r = o.call("PATCH", path, map[string]any{"Name": "Two"})
-	if wantStatus(t, r, http.StatusOK); r.at(t, "created") != false || r.at(t, "id") != id {
+	if wantStatus(t, r, http.StatusOK); isTrue(r.at(t, "created")) || r.at(t, "id") != id {
 		t.Errorf("updated = %s", r.text)
 	}
 	if r := o.call("GET", path, nil); r.at(t, "Name") != "Two" || r.at(t, "Number__c") != "A/7" {

@@ -57,7 +57,7 @@ func (t *txn) pricebookEntryRules(r *row, values map[string]any) *recordError {
 	if code := product.values["ProductCode"]; code != nil {
 		values["ProductCode"] = code
 	}
-	standard := book.values["IsStandard"] == true
+	standard := isTrue(book.values["IsStandard"])
 	for _, other := range t.s.db.referring(r.obj, "Product2Id", product.id) {
 		if other == r || other.deleted {
 			continue
@@ -65,7 +65,7 @@ func (t *txn) pricebookEntryRules(r *row, values map[string]any) *recordError {
 		if other.values["Pricebook2Id"] == book.id {
 			return refuse("DUPLICATE_VALUE", "This price definition already exists in this price book")
 		}
-		if b := t.parent(other.values, "Pricebook2Id"); b != nil && b.values["IsStandard"] == true {
+		if b := t.parent(other.values, "Pricebook2Id"); b != nil && isTrue(b.values["IsStandard"]) {
 			standard = true
 		}
 	}

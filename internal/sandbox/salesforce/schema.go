@@ -83,11 +83,10 @@ type schema struct {
 	byName  map[string]*object
 }
 
-func (s *schema) add(def Object) *object {
+func (s *schema) add(def Object) {
 	o := newObject(def)
 	s.objects = append(s.objects, o)
 	s.byName[strings.ToLower(def.Name)] = o
-	return o
 }
 
 func (s *schema) object(name string) *object { return s.byName[strings.ToLower(name)] }

@@ -3,6 +3,7 @@ package salesforce
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -125,9 +126,7 @@ func (s *Server) CreateProduct(p Product) (ProductIDs, error) {
 	if p.WHMCSProduct != 0 {
 		fields["WHMCS_Product_Id__c"], fields["WH_Product_ID__c"] = p.WHMCSProduct, p.WHMCSProduct
 	}
-	for name, value := range p.Fields {
-		fields[name] = value
-	}
+	maps.Copy(fields, p.Fields)
 	product, err := s.Create("Product2", fields)
 	if err != nil {
 		return ProductIDs{}, err
@@ -152,9 +151,7 @@ func (s *Server) CreateAccount(a Account) (string, error) {
 	if a.WHMCSClient != 0 {
 		fields["WH_Account__c"] = fmt.Sprintf("#%d - %s", a.WHMCSClient, a.Name)
 	}
-	for name, value := range a.Fields {
-		fields[name] = value
-	}
+	maps.Copy(fields, a.Fields)
 	return s.Create("Account", fields)
 }
 
@@ -179,9 +176,7 @@ func (s *Server) CreateOrder(o Order) (orderID string, lineIDs []string, err err
 	err = s.do(func(t *txn) error {
 		fields := map[string]any{"AccountId": o.AccountID, "EffectiveDate": t.now.Format(time.DateOnly), "Status": "Draft",
 			"Pricebook2Id": s.standardBook, "Activation_Type__c": "Immediate", "Activation_Status__c": "Not Started"}
-		for name, value := range o.Fields {
-			fields[name] = value
-		}
+		maps.Copy(fields, o.Fields)
 		id, rowErr := t.insert(s.schema.object("Order"), fields)
 		if rowErr != nil {
 			return fmt.Errorf("create Order: %w", rowErr)
@@ -213,12 +208,10 @@ func (s *Server) createLine(t *txn, orderID string, line Line) (string, error) {
 		quantity = 1
 	}
 	fields := map[string]any{"OrderId": orderID, "PricebookEntryId": entryID, "Quantity": quantity, "UnitPrice": entry.values["UnitPrice"]}
-	if product := s.db.live(entry.values["Product2Id"].(string)); product != nil {
+	if product := t.parent(entry.values, "Product2Id"); product != nil {
 		fields["Billing_Cycle__c"] = product.values["Billing_Cycle__c"]
 	}
-	for name, value := range line.Fields {
-		fields[name] = value
-	}
+	maps.Copy(fields, line.Fields)
 	id, err := t.insert(s.schema.object("OrderItem"), fields)
 	if err != nil {
 		return "", fmt.Errorf("create OrderItem: %w", err)

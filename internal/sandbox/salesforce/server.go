@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"crypto/rsa"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -101,7 +102,7 @@ type Server struct {
 	users         map[string]User // by lower-case user name
 	changeObjects map[string]bool
 	cursors       map[string]*cursor
-	cursorCount   int64
+	cursorCount   uint64
 	flowRuns      int64
 	commits       int64
 	outbox        []*pendingEvent
@@ -155,11 +156,9 @@ func (s *Server) plant(objectName string, values map[string]any) string {
 	if author == "" && objectName == "User" {
 		author = id // the administrator made itself
 	}
-	for name, value := range map[string]any{
+	maps.Copy(values, map[string]any{
 		"Id": id, "IsDeleted": false, "CreatedDate": t.now, "LastModifiedDate": t.now, "SystemModstamp": t.now,
-	} {
-		values[name] = value
-	}
+	})
 	if author != "" {
 		values["CreatedById"], values["LastModifiedById"] = author, author
 	}

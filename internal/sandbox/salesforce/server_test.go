@@ -203,6 +203,12 @@ func (o *org) rows(soqlText string) []any {
 	return records
 }
 
+// field reads one key of a decoded object.
+func field(v any, name string) any {
+	object, _ := v.(map[string]any)
+	return object[name]
+}
+
 // code is the errorCode of an answer with one error.
 func (r reply) code(t *testing.T) string {
 	t.Helper()

@@ -11,7 +11,7 @@ import (
 // means null.
 type row struct {
 	id      string
-	seq     int64
+	seq     uint64
 	obj     *object
 	values  map[string]any
 	deleted bool
@@ -28,7 +28,7 @@ type table struct {
 	rows   map[string]*row
 	sorted []*row                       // by seq
 	byRef  map[string]map[string][]*row // field name, then id referred to
-	count  int64
+	count  uint64
 }
 
 type store struct {
@@ -182,7 +182,7 @@ func (t *txn) deleteRow(r *row) {
 	t.undo = append(t.undo, func() { r.deleted = false })
 }
 
-func (t *txn) nextID(o *object) (string, int64) {
+func (t *txn) nextID(o *object) (string, uint64) {
 	table := t.s.db.table(o)
 	table.count++
 	return newID(o.KeyPrefix, table.count), table.count

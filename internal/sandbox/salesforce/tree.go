@@ -25,7 +25,7 @@ type planter struct {
 }
 
 // tree serves composite/tree/{object}: nested records, all or none.
-func (s *Server) tree(c *call) *response {
+func (*Server) tree(c *call) *response {
 	o, refused := c.target(c.args[0])
 	if refused != nil {
 		return refused

@@ -1,7 +1,6 @@
 package salesforce
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -77,7 +76,7 @@ func coerceText(f *Field, value any) (any, *recordError) {
 		return nil, refuse("STRING_TOO_LONG", fmt.Sprintf("%s: data value too large: %s (max length=%d)", f.Label, s, f.maxLength()), f.Name)
 	}
 	if f.Restricted {
-		for _, one := range strings.Split(s, ";") {
+		for one := range strings.SplitSeq(s, ";") {
 			if !slices.Contains(f.Values, one) {
 				return nil, refuse("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
 					fmt.Sprintf("%s: bad value for restricted picklist field: %s", f.Label, s), f.Name)
@@ -211,43 +210,4 @@ func plain(f *Field, value any) any {
 		return render(f, at)
 	}
 	return value
-}
-
-// encode is json.Marshal that leaves & < > as they are.
-func encode(v any) ([]byte, error) {
-	var buf bytes.Buffer
-	e := json.NewEncoder(&buf)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
-}
-
-// record is a JSON object that keeps the order of its keys.
-type record struct {
-	keys   []string
-	values []any
-}
-
-func (r *record) set(key string, value any) {
-	r.keys = append(r.keys, key)
-	r.values = append(r.values, value)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (r *record) MarshalJSON() ([]byte, error) {
-	out := []byte{'{'}
-	for i, key := range r.keys {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = strconv.AppendQuote(out, key)
-		value, err := encode(r.values[i])
-		if err != nil {
-			return nil, err
-		}
-		out = append(append(out, ':'), value...)
-	}
-	return append(out, '}'), nil
 }

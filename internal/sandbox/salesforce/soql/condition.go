@@ -132,8 +132,9 @@ func (p *parser) literal() (Literal, error) {
 		return p.number()
 	case tokenWord:
 		return p.wordLiteral()
+	default:
+		return Literal{}, p.unexpected()
 	}
-	return Literal{}, p.unexpected()
 }
 
 func (p *parser) number() (Literal, error) {

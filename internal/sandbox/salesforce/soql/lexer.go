@@ -57,30 +57,40 @@ func lexOne(text string, pos int) (token, error) {
 			end++
 		}
 		return token{tokenWord, text[pos:end], pos, end}, nil
-	case isDigit(c), (c == '-' || c == '+' || c == '.') && pos+1 < len(text) && (isDigit(text[pos+1]) || text[pos+1] == '.'):
+	case startsNumber(text[pos:]):
 		end := pos + 1
-		for end < len(text) && isNumberByte(text, end) {
+		for end < len(text) && isNumberByte(text[end]) {
 			end++
 		}
 		return token{tokenNumber, text[pos:end], pos, end}, nil
 	case c == '\'':
 		return lexString(text, pos)
 	}
+	return lexSymbol(text, pos)
+}
+
+func lexSymbol(text string, pos int) (token, error) {
 	for _, symbol := range [...]string{"<=", ">=", "!=", "<>"} {
 		if strings.HasPrefix(text[pos:], symbol) {
 			return token{tokenSymbol, symbol, pos, pos + 2}, nil
 		}
 	}
-	if strings.IndexByte("=<>(),.:", c) >= 0 {
+	if strings.IndexByte("=<>(),.:", text[pos]) >= 0 {
 		return token{tokenSymbol, text[pos : pos+1], pos, pos + 1}, nil
 	}
 	_, size := utf8.DecodeRuneInString(text[pos:])
 	return token{}, malformed(text, pos, "unexpected token: '"+text[pos:pos+size]+"'")
 }
 
+func startsNumber(text string) bool {
+	if isDigit(text[0]) {
+		return true
+	}
+	return strings.IndexByte("+-.", text[0]) >= 0 && len(text) > 1 && (isDigit(text[1]) || text[1] == '.')
+}
+
 // isNumberByte keeps 2026-11-23T10:00:00.000+01:00 and 1.5E-3 in one piece.
-func isNumberByte(text string, at int) bool {
-	c := text[at]
+func isNumberByte(c byte) bool {
 	return isDigit(c) || isLetter(c) || c == '.' || c == ':' || c == '-' || c == '+'
 }
 

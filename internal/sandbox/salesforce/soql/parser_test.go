@@ -65,7 +65,8 @@ func TestParseLiterals(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := q.Where.(Compare).Value
+			comparison, _ := q.Where.(Compare)
+			got := comparison.Value
 			got.Pos = 0
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("literal (-want +got):\n%s", diff)
