@@ -180,7 +180,7 @@ func changeEventName(object string) string {
 	return object + "ChangeEvent"
 }
 
-func (c change) like(other change) bool {
+func (c *change) like(other change) bool {
 	return c.object == other.object && c.kind == other.kind && c.id != other.id && c.kind != "CREATE" &&
 		slices.Equal(c.changed, other.changed) && reflect.DeepEqual(c.fields, other.fields)
 }
