@@ -115,6 +115,12 @@ type ClientStatusRequest struct {
 	Status   string `json:"status"`
 }
 
+// NetworkRequest takes a side off the network or puts it back.
+type NetworkRequest struct {
+	System string `json:"system"` // salesforce, pubsub or whmcs
+	Down   bool   `json:"down"`
+}
+
 // RevokeResult is how many sessions were ended.
 type RevokeResult struct {
 	Revoked int `json:"revoked"`

@@ -159,6 +159,11 @@ func (c *Control) ChangeBus(ctx context.Context, r BusRequest) (int, error) {
 	return out.Cut, err
 }
 
+// SetDown takes a side off the network or puts it back: salesforce, pubsub or whmcs.
+func (c *Control) SetDown(ctx context.Context, system string, down bool) error {
+	return c.call(ctx, http.MethodPost, "/v1/network", NetworkRequest{system, down}, nil)
+}
+
 // SetOrderStatus sets the status of a WHMCS order and its services, as an administrator would.
 func (c *Control) SetOrderStatus(ctx context.Context, orderID int64, status string) error {
 	return c.call(ctx, http.MethodPost, "/v1/whmcs/orders", WhmcsOrderRequest{OrderID: orderID, Status: status}, nil)

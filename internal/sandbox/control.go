@@ -30,6 +30,7 @@ func (s *Sandbox) control() http.Handler {
 	handle(mux, "POST /v1/tokens/revoke", func(struct{}) (RevokeResult, error) { return RevokeResult{s.Salesforce.RevokeTokens()}, nil })
 	handle(mux, "POST /v1/events", s.publish)
 	handle(mux, "POST /v1/bus", s.changeBus)
+	handle(mux, "POST /v1/network", func(r NetworkRequest) (struct{}, error) { return struct{}{}, s.SetDown(r.System, r.Down) })
 	handle(mux, "POST /v1/whmcs/orders", s.changeWhmcsOrder)
 	handle(mux, "POST /v1/whmcs/clients", s.changeClient)
 	handle(mux, "POST /v1/whmcs/products", func(p whmcs.Product) (struct{}, error) { return struct{}{}, s.Whmcs.PutProduct(p) })

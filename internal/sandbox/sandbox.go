@@ -58,8 +58,9 @@ type Sandbox struct {
 	Clock      *Clock
 	Info       Info
 
-	seeder seeder
-	stop   []func()
+	seeder  seeder
+	network network
+	stop    []func()
 }
 
 const (
@@ -150,16 +151,16 @@ func secret() string {
 // listen opens the four listeners.
 func (s *Sandbox) listen(o Options, ca *authority) error {
 	const http1, http2 = "http/1.1", "h2"
-	salesforceURL, err := s.serveHTTP(o, ca, o.Ports.Salesforce, s.Salesforce.Handler(), http2, http1)
+	salesforceURL, err := s.serveHTTP(o, ca, SystemSalesforce, o.Ports.Salesforce, s.Salesforce.Handler(), http2, http1)
 	if err != nil {
 		return err
 	}
 	// Web servers with PHP behind them are spoken to in HTTP/1.1, and only there a connection can be dropped by itself.
-	whmcsURL, err := s.serveHTTP(o, ca, o.Ports.Whmcs, s.Whmcs.Handler(), http1)
+	whmcsURL, err := s.serveHTTP(o, ca, SystemWhmcs, o.Ports.Whmcs, s.Whmcs.Handler(), http1)
 	if err != nil {
 		return err
 	}
-	controlURL, err := s.serveHTTP(o, ca, o.Ports.Control, s.control(), http1)
+	controlURL, err := s.serveHTTP(o, ca, "control", o.Ports.Control, s.control(), http1)
 	if err != nil {
 		return err
 	}
@@ -179,7 +180,7 @@ func listenOn(port int) (net.Listener, error) {
 	return new(net.ListenConfig).Listen(context.Background(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 }
 
-func (s *Sandbox) serveHTTP(o Options, ca *authority, port int, h http.Handler, protocols ...string) (url string, err error) {
+func (s *Sandbox) serveHTTP(o Options, ca *authority, system string, port int, h http.Handler, protocols ...string) (url string, err error) {
 	conf, err := ca.serverConfig(protocols...)
 	if err != nil {
 		return "", err
@@ -195,7 +196,7 @@ func (s *Sandbox) serveHTTP(o Options, ca *authority, port int, h http.Handler, 
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := server.Serve(tls.NewListener(l, conf)); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(tls.NewListener(s.network.wrap(system, l), conf)); !errors.Is(err, http.ErrServerClosed) {
 			o.Log.Error("Listener ended", "address", l.Addr().String(), "error", err)
 		}
 	}()
@@ -218,7 +219,7 @@ func (s *Sandbox) serveBus(o Options, ca *authority) (endpoint string, err error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := server.Serve(s.PubSub.WrapListener(l)); err != nil {
+		if err := server.Serve(s.network.wrap(SystemPubSub, s.PubSub.WrapListener(l))); err != nil {
 			o.Log.Error("Listener ended", "address", l.Addr().String(), "error", err)
 		}
 	}()

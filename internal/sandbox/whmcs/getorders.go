@@ -1,6 +1,7 @@
 package whmcs
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -27,8 +28,11 @@ func (s *Server) day(t time.Time) string {
 func (s *Server) getOrders(c *call) *php.Array {
 	s.insertForeignOrder(c)
 	ids := s.orderIDs
-	if user := c.form.Number("userid"); user != 0 || c.form.Text("userid") != "" {
-		ids = s.clientOrders[user]
+	if c.form.Text("userid") != "" {
+		ids = s.clientOrders[c.form.Number("userid")]
+	}
+	if c.form.Text("id") != "" {
+		ids = []int64{c.form.Number("id")}
 	}
 	var found []*Order
 	for _, orderID := range ids {
@@ -60,7 +64,7 @@ func (s *Server) insertForeignOrder(c *call) {
 }
 
 func orderMatches(form *php.Array, o *Order) bool {
-	if form.Text("id") != "" && form.Number("id") != o.ID {
+	if form.Text("userid") != "" && form.Number("userid") != o.ClientID {
 		return false
 	}
 	if form.Text("requestor_id") != "" && form.Number("requestor_id") != o.ClientID {
@@ -138,8 +142,14 @@ func (s *Server) getOrderStatuses(*call) *php.Array {
 			counts[o.Status]++
 		}
 	}
+	titles := slices.Clone(s.opts.OrderStatuses)
+	for _, title := range slices.Sorted(maps.Keys(counts)) { // an installation can have statuses of its own
+		if !slices.Contains(titles, title) {
+			titles = append(titles, title)
+		}
+	}
 	out := list{inner: "status"}
-	for _, title := range s.opts.OrderStatuses {
+	for _, title := range titles {
 		out.rows = append(out.rows, php.Map("title", title, "count", counts[title]))
 	}
 	return success("totalresults", len(out.rows), "statuses", out)

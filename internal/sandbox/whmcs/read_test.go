@@ -92,9 +92,13 @@ func TestGetOrdersFilterAndPages(t *testing.T) {
 		equal(t, second["totalresults"], any(32.0))
 	})
 	t.Run("statuses", func(t *testing.T) {
+		if err := r.SetOrderStatus(1, "In Review"); err != nil {
+			t.Fatal(err)
+		}
 		got := r.ok("GetOrderStatuses")
 		equal(t, dig(t, got, "statuses", "status", 0, "title"), any("Pending"))
-		equal(t, dig(t, got, "statuses", "status", 0, "count"), any(33.0))
+		equal(t, dig(t, got, "statuses", "status", 0, "count"), any(32.0))
+		equal(t, dig(t, got, "statuses", "status", 4, "title"), any("In Review"))
 	})
 }
 
@@ -332,14 +336,14 @@ func TestAuthentication(t *testing.T) {
 		"administrator":    {"", "username=admin&password=pa+ss&action=WhmcsDetails", 200, "success"},
 		"md5 of password":  {"", "username=admin&password=3c77afecdcc99443b7508b272c80e6bd&action=WhmcsDetails", 200, "success"},
 		"wrong secret":     {"", "identifier=sandbox-identifier&secret=x&action=WhmcsDetails", 403, "Authentication Failed"},
-		"nothing":          {"", "", 403, "Authentication Failed"},
+		"nothing":          {"", "", 403, "Invalid or missing credentials"},
 		"no action":        {"", "identifier=sandbox-identifier&secret=sandbox-secret", 400, "Empty action request"},
 		"unknown action":   {"", "identifier=sandbox-identifier&secret=sandbox-secret&action=Nope", 200, "Command Not Found"},
 		"in the query":     {"?identifier=sandbox-identifier&secret=sandbox-secret&action=whmcsdetails", "", 200, "success"},
 		"split over both":  {"?action=whmcsdetails", "identifier=sandbox-identifier&secret=sandbox-secret", 200, "success"},
 		"odd case":         {"", "identifier=sandbox-identifier&secret=sandbox-secret&action=WHMCSdetails", 200, "success"},
-		"array as a name":  {"", "identifier[]=sandbox-identifier&secret=sandbox-secret&action=WhmcsDetails", 403, "Authentication Failed"},
-		"empty admin name": {"", "username=&password=&action=WhmcsDetails", 403, "Authentication Failed"},
+		"array as a name":  {"", "identifier[]=sandbox-identifier&secret=sandbox-secret&action=WhmcsDetails", 403, "Invalid or missing credentials"},
+		"empty admin name": {"", "username=&password=&action=WhmcsDetails", 403, "Invalid or missing credentials"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/tls"
 	"fmt"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -100,7 +99,7 @@ func (out *reply) hangUp(reset bool) {
 	if secured, ok := conn.(*tls.Conn); ok {
 		raw = secured.NetConn()
 	}
-	if tcp, ok := raw.(*net.TCPConn); ok && reset {
+	if tcp, ok := raw.(interface{ SetLinger(int) error }); ok && reset {
 		_ = tcp.SetLinger(0)
 	}
 	_ = raw.Close()

@@ -3,7 +3,7 @@ package whmcs
 import (
 	"cmp"
 	"context"
-	"crypto/md5"
+	"crypto/md5" // WHMCS takes the MD5 of an administrator's password; nothing is protected by it here
 	"crypto/subtle"
 	"encoding/hex"
 	"io"
@@ -83,9 +83,9 @@ type denial struct {
 func (s *Server) admit(form *php.Array, remote string) (*call, *denial) {
 	host, _, _ := net.SplitHostPort(remote)
 	c := &call{form: form, ip: host, keyOK: s.opts.AccessKey != "" && same(form.Text("accesskey"), s.opts.AccessKey)}
-	if !s.authentic(form) {
+	if text := s.authenticate(form); text != "" {
 		c.action = actions[lowerAction(form.Text("action"))]
-		return c, &denial{http.StatusForbidden, "Authentication Failed"}
+		return c, &denial{http.StatusForbidden, text}
 	}
 	name := lowerAction(form.Text("action"))
 	if name == "" {
@@ -120,21 +120,23 @@ func (c *call) deniedByFault() *denial {
 	return nil
 }
 
-// authentic takes the API credential as identifier and secret or as username and password, and an administrator's login.
-func (s *Server) authentic(form *php.Array) bool {
+// authenticate takes the API credential as identifier and secret or as username and password, and an administrator's
+// login. The text is what is wrong.
+func (s *Server) authenticate(form *php.Array) string {
 	user := cmp.Or(form.Text("identifier"), form.Text("username"))
 	secret := cmp.Or(form.Text("secret"), form.Text("password"))
 	if user == "" || secret == "" {
-		return false
+		return "Invalid or missing credentials"
 	}
 	if same(user, s.opts.Identifier) && same(secret, s.opts.Secret) {
-		return true
-	}
-	if s.opts.Username == "" || s.opts.Password == "" || !same(user, s.opts.Username) {
-		return false
+		return ""
 	}
 	sum := md5.Sum([]byte(s.opts.Password))
-	return same(secret, s.opts.Password) || same(secret, hex.EncodeToString(sum[:]))
+	if s.opts.Username != "" && s.opts.Password != "" && same(user, s.opts.Username) &&
+		(same(secret, s.opts.Password) || same(secret, hex.EncodeToString(sum[:]))) {
+		return ""
+	}
+	return "Authentication Failed"
 }
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
