@@ -57,8 +57,25 @@ func (r *avroReader) read(node *avroNode, depth int) (any, error) {
 		return nil, fmt.Errorf("the payload is nested more than %d deep", maxDepth)
 	}
 	switch node.kind {
-	case kindNull:
-		return nil, nil
+	case kindUnion:
+		branch, err := r.index(len(node.branches), "union branch")
+		if err != nil {
+			return nil, err
+		}
+		return r.read(node.branches[branch], depth+1)
+	case kindRecord:
+		return r.record(node, depth)
+	case kindArray:
+		return r.array(node, depth)
+	case kindMap:
+		return r.mapping(node, depth)
+	default:
+		return r.scalar(node)
+	}
+}
+
+func (r *avroReader) scalar(node *avroNode) (any, error) {
+	switch node.kind {
 	case kindBoolean:
 		return r.boolean()
 	case kindInt, kindLong:
@@ -76,18 +93,8 @@ func (r *avroReader) read(node *avroNode, depth int) (any, error) {
 		return append([]byte{}, data...), err
 	case kindEnum:
 		return r.enum(node)
-	case kindUnion:
-		branch, err := r.index(len(node.branches), "union branch")
-		if err != nil {
-			return nil, err
-		}
-		return r.read(node.branches[branch], depth+1)
-	case kindRecord:
-		return r.record(node, depth)
-	case kindArray:
-		return r.array(node, depth)
-	default:
-		return r.mapping(node, depth)
+	default: // null takes no bytes
+		return nil, nil
 	}
 }
 
@@ -184,7 +191,7 @@ func (r *avroReader) float(kind avroKind) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	value := 0.0
+	var value float64
 	if kind == kindFloat {
 		value = float64(math.Float32frombits(binary.LittleEndian.Uint32(data)))
 	} else {

@@ -130,14 +130,9 @@ func expandBitmap(schema *avroNode, bitmap string) ([]string, bool) {
 
 // asRecord is the record that a compound field holds, directly or as a branch of a union.
 func (n *avroNode) asRecord() *avroNode {
-	switch n.kind {
-	case kindRecord:
-		return n
-	case kindUnion:
-		for _, branch := range n.branches {
-			if branch.kind == kindRecord {
-				return branch
-			}
+	for _, candidate := range append([]*avroNode{n}, n.branches...) {
+		if candidate.kind == kindRecord {
+			return candidate
 		}
 	}
 	return nil

@@ -264,37 +264,50 @@ func (r *follower) stop() {
 }
 
 func (r *follower) ids() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	_, events, _ := r.history()
 	var ids []string
-	for _, event := range r.events {
+	for _, event := range events {
 		ids = append(ids, event.ID)
 	}
 	return ids
 }
 
 func (r *follower) last() pubsub.StreamState {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.states) == 0 {
+	states, _, _ := r.history()
+	if len(states) == 0 {
 		return pubsub.StreamState{}
 	}
-	return r.states[len(r.states)-1]
+	return states[len(states)-1]
+}
+
+// history returns copies of everything that was told.
+func (r *follower) history() (states []pubsub.StreamState, events []pubsub.Event, gaps []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.states), slices.Clone(r.events), slices.Clone(r.gaps)
+}
+
+// event returns one of the events that were handled.
+func (r *follower) event(index int) pubsub.Event {
+	r.t.Helper()
+	_, events, _ := r.history()
+	if index >= len(events) {
+		r.t.Fatalf("%d events were handled, want more than %d", len(events), index)
+	}
+	return events[index]
 }
 
 // saw tells whether a reason was ever reported.
 func (r *follower) saw(reason string) (pubsub.StreamState, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	i := slices.IndexFunc(r.states, func(s pubsub.StreamState) bool { return s.Reason == reason })
+	states, _, _ := r.history()
+	i := slices.IndexFunc(states, func(s pubsub.StreamState) bool { return s.Reason == reason })
 	if i < 0 {
 		return pubsub.StreamState{}, false
 	}
-	return r.states[i], true
+	return states[i], true
 }
 
 func (r *follower) gapCount() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.gaps)
+	_, _, gaps := r.history()
+	return len(gaps)
 }

@@ -55,7 +55,7 @@ func (c *Client) Run(ctx context.Context, sub Subscription) error {
 		r.aliveAt = time.Now()
 	}
 	for ctx.Err() == nil {
-		r.report(StreamState{Phase: Connecting, Reason: ReasonConnecting, Message: "Opening a stream to " + sub.Topic + "."})
+		r.connecting()
 		opened := time.Now()
 		err := r.stream(ctx)
 		if ctx.Err() != nil {
@@ -94,14 +94,14 @@ func (r *runner) rest(ctx context.Context, end *Error, lived time.Duration) {
 		r.attempt, r.refused = 1, 0
 	}
 	r.learn(end)
+	state := StreamState{Phase: Connecting, Reason: end.Reason, Message: end.words(), Code: end.Code, Detail: end.Detail}
 	pause := r.pause(end.Action)
 	if pause <= 0 {
+		r.report(state)
 		return
 	}
-	r.report(StreamState{
-		Phase: phaseOf(end.Action), Reason: end.Reason, Message: end.words(), Code: end.Code, Detail: end.Detail,
-		NextAttempt: time.Now().Add(pause),
-	})
+	state.Phase, state.NextAttempt = phaseOf(end.Action), time.Now().Add(pause)
+	r.report(state)
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
@@ -130,6 +130,7 @@ func (r *runner) learn(end *Error) {
 		r.checked = false
 	case Relogin:
 		r.refused++
+	default:
 	}
 }
 
@@ -160,8 +161,9 @@ func (r *runner) pause(action Action) time.Duration {
 			return 0
 		}
 		return cfg.Backoff.pause(max(r.attempt, r.refused-1))
+	default:
+		return cfg.Backoff.pause(max(r.attempt, r.unstored))
 	}
-	return cfg.Backoff.pause(max(r.attempt, r.unstored))
 }
 
 // reportGap tells of a gap before anything else is read. Until that is stored, the position given up is still the one
@@ -175,6 +177,13 @@ func (r *runner) reportGap(ctx context.Context) error {
 	}
 	r.gap = ""
 	return nil
+}
+
+// connecting notes the first attempt. Later ones keep what is known to be wrong in sight until it is mended.
+func (r *runner) connecting() {
+	if r.state.Phase == "" {
+		r.report(StreamState{Phase: Connecting, Reason: ReasonConnecting, Message: "Opening a stream to " + r.sub.Topic + "."})
+	}
 }
 
 // received notes a sign of life: only now is the stream known to work.

@@ -1,10 +1,11 @@
 package pubsub
 
 import (
-	"container/list"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -28,15 +29,15 @@ type schemaCache struct {
 	fetch func(ctx context.Context, id string) (*avroNode, error)
 
 	mu       sync.Mutex
-	entries  map[string]*list.Element // of *schemaEntry
-	used     *list.List               // most recently used first
+	entries  map[string]*schemaEntry
+	clock    int // counts uses
 	inFlight map[string]*schemaFetch
 	refusals map[string]int
 }
 
 type schemaEntry struct {
-	id     string
-	schema *avroNode
+	lastUse int
+	schema  *avroNode
 	// err is set for a schema that cannot be read: asking again would give the same text.
 	err error
 }
@@ -52,8 +53,7 @@ type schemaFetch struct {
 
 func newSchemaCache(fetch func(context.Context, string) (*avroNode, error)) *schemaCache {
 	return &schemaCache{
-		fetch: fetch, entries: map[string]*list.Element{}, used: list.New(),
-		inFlight: map[string]*schemaFetch{}, refusals: map[string]int{},
+		fetch: fetch, entries: map[string]*schemaEntry{}, inFlight: map[string]*schemaFetch{}, refusals: map[string]int{},
 	}
 }
 
@@ -61,9 +61,9 @@ func newSchemaCache(fetch func(context.Context, string) (*avroNode, error)) *sch
 // stream, so that the event comes again.
 func (c *schemaCache) get(ctx context.Context, id string) (*avroNode, error) {
 	c.mu.Lock()
-	if element, ok := c.entries[id]; ok {
-		c.used.MoveToFront(element)
-		entry := element.Value.(*schemaEntry)
+	c.clock++
+	if entry, ok := c.entries[id]; ok {
+		entry.lastUse = c.clock
 		c.mu.Unlock()
 		return entry.schema, entry.err
 	}
@@ -116,10 +116,12 @@ func (c *schemaCache) run(ctx context.Context, id string, running *schemaFetch) 
 		return
 	}
 	delete(c.refusals, id)
-	c.entries[id] = c.used.PushFront(&schemaEntry{id: id, schema: running.schema, err: running.err})
-	if c.used.Len() > maxSchemas {
-		oldest := c.used.Remove(c.used.Back()).(*schemaEntry)
-		delete(c.entries, oldest.id)
+	c.entries[id] = &schemaEntry{lastUse: c.clock, schema: running.schema, err: running.err}
+	if len(c.entries) > maxSchemas {
+		oldest := slices.MinFunc(slices.Collect(maps.Keys(c.entries)), func(a, b string) int {
+			return c.entries[a].lastUse - c.entries[b].lastUse
+		})
+		delete(c.entries, oldest)
 	}
 }
 

@@ -9,19 +9,20 @@ const retention = 72 * time.Hour
 type Phase string
 
 const (
-	// Connecting: logging in, looking the topic up, opening a stream.
+	// Connecting is logging in, looking the topic up, opening a stream, for the first time or at once after an end.
 	Connecting Phase = "Connecting"
-	// Streaming: the stream is open.
+	// Streaming means that a stream is open.
 	Streaming Phase = "Streaming"
-	// BackingOff: the stream ended; the next attempt follows by itself within about a minute.
+	// BackingOff means that the stream ended; attempts follow by themselves within about a minute. This and the phases below last
+	// until a stream is accepted.
 	BackingOff Phase = "BackingOff"
-	// Throttled: the bus asked for less load; the next attempt follows by itself within minutes.
+	// Throttled means that the bus asked for less load; the next attempt follows by itself within minutes.
 	Throttled Phase = "Throttled"
-	// Blocked: somebody has to change something; attempts go on slowly.
+	// Blocked means that somebody has to change something; attempts go on slowly.
 	Blocked Phase = "Blocked"
-	// LimitExceeded: the allowance of 24 hours is used up; attempts go on very slowly.
+	// LimitExceeded means that the allowance of 24 hours is used up; attempts go on very slowly.
 	LimitExceeded Phase = "LimitExceeded"
-	// Stopped: Run was told to end.
+	// Stopped means that Run was told to end.
 	Stopped Phase = "Stopped"
 )
 

@@ -131,7 +131,7 @@ func (r *runner) read(ctx context.Context, stream *openStream) error {
 // handle stores one message, moves the position and asks for more.
 func (r *runner) handle(ctx context.Context, stream *openStream, credit *credit, message *eventbusv1.FetchResponse) error {
 	arrived := time.Now()
-	credit.received(int32(len(message.GetEvents())), message.GetPendingNumRequested())
+	credit.received(len(message.GetEvents()), message.GetPendingNumRequested())
 	batch, err := r.store(ctx, message)
 	if err != nil {
 		// One event at a time until storing works again: what is fetched again counts against the org's allowance.
@@ -183,11 +183,12 @@ func (c *credit) requested(count int32) { c.inFlight += count }
 
 // received takes over the bus' own count. It exceeds what is left of the last count exactly by the requests that have
 // reached the bus in between.
-func (c *credit) received(events, pending int32) {
-	if reached := pending - (c.pending - events); reached > 0 {
-		c.inFlight = max(0, c.inFlight-reached)
+func (c *credit) received(events int, pending int32) {
+	pending = min(max(0, pending), maxCredit)
+	if reached := int(pending-c.pending) + events; reached > 0 {
+		c.inFlight = max(0, c.inFlight-int32(min(reached, maxCredit)))
 	}
-	c.pending = max(0, pending)
+	c.pending = pending
 }
 
 // refill is how much to ask for. It waits until half is used up, because the bus also limits the number of requests.

@@ -77,7 +77,7 @@ func TestVerdictTableIsTestedInFull(t *testing.T) {
 		t.Errorf("codes (-table +tests):\n%s", diff)
 	}
 	for code, verdict := range pubsub.Verdicts {
-		if !unicode.IsUpper([]rune(verdict.Reason)[0]) || strings.ContainsAny(verdict.Reason, " .") {
+		if !unicode.IsUpper(rune(verdict.Reason[0])) || strings.ContainsAny(verdict.Reason, " .") {
 			t.Errorf("%s: reason %q is not PascalCase", code, verdict.Reason)
 		}
 		if !strings.HasSuffix(verdict.Message, ".") {
@@ -124,6 +124,7 @@ func endsInResumption(t *testing.T, code, status string) {
 		wantGaps = 1
 	case pubsub.Relogin:
 		wantLogins = 2
+	default:
 	}
 	logins, invalidated := r.session.count()
 	if run.gapCount() != wantGaps || logins != wantLogins || invalidated != wantLogins-1 {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -30,9 +31,7 @@ func (s *Server) Publish(topicName string, fields map[string]any) (string, error
 		return "", fmt.Errorf("there is no topic %q", topicName)
 	}
 	complete := map[string]any{}
-	for name, value := range fields {
-		complete[name] = value
-	}
+	maps.Copy(complete, fields)
 	s.complete(found, complete)
 	payload, err := encode(found.current, headerBitmaps(found.current.record, complete))
 	if err != nil {

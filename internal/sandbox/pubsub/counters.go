@@ -1,5 +1,7 @@
 package pubsub
 
+import "maps"
+
 // Counters tell what clients did and got, for tests and for the control API.
 type Counters struct {
 	Subscribes     int64 `json:"subscribes"`
@@ -37,8 +39,6 @@ func (s *Server) Counters() Counters {
 	result.LiveStreams = len(s.streams)
 	result.DeliveredIn24h = s.deliveredIn24h()
 	result.FaultsFired = map[string]int64{}
-	for kind, count := range s.counters.FaultsFired {
-		result.FaultsFired[kind] = count
-	}
+	maps.Copy(result.FaultsFired, s.counters.FaultsFired)
 	return result
 }

@@ -3,6 +3,7 @@ package pubsub
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/big"
 	"reflect"
 	"slices"
@@ -151,6 +152,7 @@ func shapePrimitive(want avro.Type, value any, path string) (any, error) {
 		if data, ok := value.([]byte); ok || value == nil {
 			return data, nil
 		}
+	default: // no other type is primitive
 	}
 	return nil, fmt.Errorf("%s: %T is no %s", path, value, want)
 }
@@ -188,19 +190,13 @@ func headerBitmaps(record *avro.RecordSchema, fields map[string]any) map[string]
 	if !ok {
 		return fields
 	}
-	copied := map[string]any{}
-	for key, value := range header {
-		copied[key] = value
-	}
+	copied := maps.Clone(header)
 	for _, key := range []string{"changedFields", "nulledFields", "diffFields"} {
 		if names := stringList(header[key]); len(names) > 0 && !strings.Contains(names[0], "0x") {
 			copied[key] = bitmaps(record, names)
 		}
 	}
-	result := map[string]any{}
-	for key, value := range fields {
-		result[key] = value
-	}
+	result := maps.Clone(fields)
 	result["ChangeEventHeader"] = copied
 	return result
 }

@@ -29,7 +29,6 @@ type subscriber struct {
 	delivered int
 	fault     *Fault // to happen once enough is delivered
 	cut       chan Fault
-	started   bool
 	timer     *time.Timer
 }
 

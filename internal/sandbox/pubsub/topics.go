@@ -29,7 +29,7 @@ type schema struct {
 // written with, and old versions stay fetchable.
 func (s *Server) DefineTopic(name, schemaJSON string) error {
 	if !strings.HasPrefix(name, "/event/") && !strings.HasPrefix(name, "/data/") {
-		return fmt.Errorf("topic %q: want /event/... or /data/...", name)
+		return fmt.Errorf("topic %q: it has to begin with /event/ or /data/", name)
 	}
 	defined, err := newSchema(schemaJSON)
 	if err != nil {

@@ -1,0 +1,157 @@
+package pubsub
+
+import (
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hamba/avro/v2"
+)
+
+// changeSchema has the header of the real service and, as field 3, a compound field.
+const changeSchema = `{"type":"record","name":"OrderChangeEvent","namespace":"com.sforce.eventbus","fields":[
+	{"name":"ChangeEventHeader","type":{"type":"record","name":"ChangeEventHeader","fields":[
+		{"name":"entityName","type":"string"},
+		{"name":"recordIds","type":{"type":"array","items":"string"}},
+		{"name":"changeType","type":{"type":"enum","name":"ChangeType","symbols":["CREATE","UPDATE","DELETE","UNDELETE","GAP_CREATE","GAP_UPDATE","GAP_DELETE","GAP_UNDELETE","GAP_OVERFLOW","SNAPSHOT"]}},
+		{"name":"changeOrigin","type":"string"},{"name":"transactionKey","type":"string"},{"name":"sequenceNumber","type":"int"},
+		{"name":"commitTimestamp","type":"long"},{"name":"commitNumber","type":"long"},{"name":"commitUser","type":"string"},
+		{"name":"nulledFields","type":{"type":"array","items":"string"}},
+		{"name":"diffFields","type":{"type":"array","items":"string"}},
+		{"name":"changedFields","type":{"type":"array","items":"string"}}]}},
+	{"name":"Status","type":["null","string"],"default":null},
+	{"name":"LastModifiedDate","type":["null","long"],"default":null},
+	{"name":"Address","type":["null",{"type":"record","name":"Address","fields":[
+		{"name":"Street","type":["null","string"],"default":null},{"name":"City","type":["null","string"],"default":null}]}],"default":null}
+]}`
+
+func writeChange(tb testing.TB, header map[string]any) []byte {
+	tb.Helper()
+	schema, err := avro.ParseWithCache(changeSchema, "", &avro.SchemaCache{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	full := map[string]any{
+		"entityName": "Order", "recordIds": []any{"8014x000000ABCDIAZ"}, "changeType": "UPDATE", "changeOrigin": "com/salesforce/api/rest/66.0",
+		"transactionKey": "000046c7-a642-11e2-c29b-229c6786473e", "sequenceNumber": 2, "commitTimestamp": int64(1652978695951),
+		"commitNumber": int64(11), "commitUser": "0055e000001mFqSAAU",
+		"nulledFields": []any{}, "diffFields": []any{}, "changedFields": []any{},
+	}
+	maps.Copy(full, header)
+	payload, err := avro.Marshal(schema, map[string]any{"ChangeEventHeader": full, "Status": map[string]any{"string": "Approved"}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return payload
+}
+
+func TestChangeEventHeader(t *testing.T) {
+	schema, err := parseSchema(changeSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields, err := decodeRecord(schema, writeChange(t, map[string]any{
+		"recordIds": []any{"8014x000000ABCDIAZ", "8014x000000ABCEIAZ"}, "changedFields": []any{"0x06", "3-0x02"}, "nulledFields": []any{"0x04"},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &ChangeEventHeader{
+		EntityName: "Order", RecordIDs: []string{"8014x000000ABCDIAZ", "8014x000000ABCEIAZ"}, ChangeType: "UPDATE",
+		ChangeOrigin: "com/salesforce/api/rest/66.0", TransactionKey: "000046c7-a642-11e2-c29b-229c6786473e", SequenceNumber: 2,
+		CommitTime: time.UnixMilli(1652978695951).UTC(), CommitNumber: 11, CommitUser: "0055e000001mFqSAAU",
+		ChangedFields: []string{"Status", "LastModifiedDate", "Address.City"}, NulledFields: []string{"LastModifiedDate"},
+	}
+	if diff := cmp.Diff(want, changeHeader(schema, fields)); diff != "" {
+		t.Errorf("header (-want +got):\n%s", diff)
+	}
+	raw, _ := fields["ChangeEventHeader"].(map[string]any)
+	if diff := cmp.Diff([]any{"Status", "LastModifiedDate", "Address.City"}, raw["changedFields"]); diff != "" {
+		t.Errorf("changedFields among the fields (-want +got):\n%s", diff)
+	}
+}
+
+func TestEventsWithoutHeaderHaveNone(t *testing.T) {
+	tests := map[string]map[string]any{
+		"platform event":   {"OrderId__c": "801"},
+		"header is null":   {"ChangeEventHeader": nil},
+		"header is a text": {"ChangeEventHeader": "x"},
+	}
+	for name, fields := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := changeHeader(&avroNode{kind: kindRecord}, fields); got != nil {
+				t.Errorf("header %+v", got)
+			}
+		})
+	}
+}
+
+func TestHeaderOfAnotherShapeIsReadAsFarAsItGoes(t *testing.T) {
+	fields := map[string]any{"ChangeEventHeader": map[string]any{
+		"entityName": int64(7), "recordIds": []any{"8014x000000ABCDIAZ", int64(1), nil}, "commitTimestamp": 1e300, "sequenceNumber": 3.0,
+		"changedFields": "0x01",
+	}}
+	want := &ChangeEventHeader{RecordIDs: []string{"8014x000000ABCDIAZ"}, SequenceNumber: 3}
+	if diff := cmp.Diff(want, changeHeader(&avroNode{kind: kindRecord}, fields)); diff != "" {
+		t.Errorf("header (-want +got):\n%s", diff)
+	}
+}
+
+func TestExpandBitmaps(t *testing.T) {
+	schema, err := parseSchema(changeSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct{ bitmaps, want []string }{
+		"none":                       {nil, nil},
+		"lowest bit first":           {[]string{"0x02"}, []string{"Status"}},
+		"capitals and leading zeros": {[]string{"0x000E"}, []string{"Status", "LastModifiedDate", "Address"}},
+		"lower case":                 {[]string{"0x0e"}, []string{"Status", "LastModifiedDate", "Address"}},
+		"inside a compound field":    {[]string{"3-0x03"}, []string{"Address.Street", "Address.City"}},
+		"no bit":                     {[]string{"0x00"}, []string{}},
+		"bit beyond the fields":      {[]string{"0xF0"}, []string{"0xF0"}},
+		"parent beyond the fields":   {[]string{"9-0x01"}, []string{"9-0x01"}},
+		"negative parent":            {[]string{"-3-0x01"}, []string{"-3-0x01"}},
+		"parent that is no compound": {[]string{"1-0x01"}, []string{"1-0x01"}},
+		"names instead of bitmaps":   {[]string{"Status"}, []string{"Status"}},
+		"no digits":                  {[]string{"0x"}, []string{"0x"}},
+		"sign among the digits":      {[]string{"0x-1"}, []string{"0x-1"}},
+		"far too many digits":        {[]string{"0x" + string(make([]byte, 1<<16))}, []string{"0x" + string(make([]byte, 1<<16))}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := expandBitmaps(schema, test.bitmaps)
+			if len(got) == 0 && len(test.want) == 0 {
+				return
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("names (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestRecordsOfGapEvents(t *testing.T) {
+	tests := map[string]struct {
+		header   ChangeEventHeader
+		ids      []string
+		wildcard bool
+		gap      bool
+	}{
+		"update":          {ChangeEventHeader{ChangeType: "UPDATE", RecordIDs: []string{"801A", "801B"}}, []string{"801A", "801B"}, false, false},
+		"gap with ids":    {ChangeEventHeader{ChangeType: "GAP_UPDATE", RecordIDs: []string{"801A"}}, []string{"801A"}, false, true},
+		"gap by prefix":   {ChangeEventHeader{ChangeType: "GAP_UPDATE", RecordIDs: []string{"801*"}}, nil, true, true},
+		"overflow":        {ChangeEventHeader{ChangeType: "GAP_OVERFLOW", RecordIDs: []string{"000000000000000AAA"}}, nil, true, true},
+		"overflow, named": {ChangeEventHeader{ChangeType: "GAP_OVERFLOW", RecordIDs: []string{"801A"}}, []string{"801A"}, true, true},
+		"no record":       {ChangeEventHeader{ChangeType: "UPDATE"}, nil, true, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			ids, wildcard := test.header.Records()
+			if diff := cmp.Diff(test.ids, ids); diff != "" || wildcard != test.wildcard || test.header.Gap() != test.gap {
+				t.Errorf("records %v, wildcard %v, gap %v; want %v, %v, %v", ids, wildcard, test.header.Gap(), test.ids, test.wildcard, test.gap)
+			}
+		})
+	}
+}
