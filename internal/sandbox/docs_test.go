@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -29,7 +28,7 @@ func TestDocumentation(t *testing.T) {
 		t.Errorf("only %d routes were found in the source", len(wants))
 	}
 	for _, k := range whmcs.KindNames() {
-		wants = append(wants, fmt.Sprintf("| `%s` |", k), whmcs.KindDoc(whmcs.Kind(k)))
+		wants = append(wants, "| `"+k+"` |", whmcs.KindDoc(whmcs.Kind(k)))
 	}
 	for _, name := range salesforce.FaultNames() {
 		wants = append(wants, "`"+name+"`")

@@ -401,36 +401,6 @@ func TestControlBus(t *testing.T) {
 	}
 }
 
-func TestNetworkDown(t *testing.T) {
-	r := newRig(t, Options{})
-	ctx := t.Context()
-	reach := func(address string) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, http.NoBody)
-		r.ok(err)
-		resp, err := r.web.Do(req)
-		if err != nil {
-			return err
-		}
-		return resp.Body.Close()
-	}
-	addresses := map[string]string{
-		SystemSalesforce: r.info.Salesforce.LoginURL + "/services/data/", SystemWhmcs: r.info.Whmcs.URL,
-		SystemPubSub: "https://" + r.info.Salesforce.PubSubEndpoint,
-	}
-	for system, address := range addresses {
-		r.ok(reach(address))
-		r.ok(r.SetDown(ctx, system, true))
-		if err := reach(address); err == nil {
-			t.Errorf("%s answers although it is down", system)
-		}
-		r.ok(r.SetDown(ctx, system, false))
-		r.ok(reach(address))
-	}
-	if err := r.SetDown(ctx, "control", true); err == nil {
-		t.Error("the control API cut itself off")
-	}
-}
-
 func TestOpenControlWithoutSandbox(t *testing.T) {
 	if _, _, err := OpenControl(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is a sandbox running") {
 		t.Errorf("got %v", err)
