@@ -51,26 +51,27 @@ func (f *Finished) NeedLeaderElection() bool {
 	return true
 }
 
-// Start works until ctx ends.
-func (f *Finished) Start(ctx context.Context) error {
-	logger := log.FromContext(ctx).WithName("finished")
-	ctx = log.IntoContext(ctx, logger)
-	for {
-		version, err := f.round(ctx)
-		if err == nil {
-			err = f.follow(ctx, version)
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			logger.Info("Reading finished orders again", "problem", err.Error())
-		}
+// Start works until ctx ends. It is a manager.Runnable; what fails is tried again.
+func (f *Finished) Start(ctx context.Context) error { //nolint:unparam // the signature of manager.Runnable
+	ctx = log.IntoContext(ctx, log.FromContext(ctx).WithName("finished"))
+	for ctx.Err() == nil {
+		f.attendAll(ctx)
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-f.Clock.After(2 * time.Second):
 		}
+	}
+	return nil
+}
+
+// attendAll goes through the finished orders and watches them until the next round is due.
+func (f *Finished) attendAll(ctx context.Context) {
+	version, err := f.round(ctx)
+	if err == nil {
+		err = f.follow(ctx, version)
+	}
+	if err != nil && ctx.Err() == nil {
+		log.FromContext(ctx).Info("Reading finished orders again", "problem", err.Error())
 	}
 }
 
@@ -128,13 +129,11 @@ func (f *Finished) follow(ctx context.Context, version string) error {
 }
 
 func (f *Finished) handle(ctx context.Context, e watch.Event) error {
-	switch e.Type {
-	case watch.Added, watch.Modified:
-		if order, ok := e.Object.(*v1alpha1.ProvisioningOrder); ok {
-			return f.attend(ctx, order)
-		}
-	case watch.Error:
+	if e.Type == watch.Error {
 		return apierrors.FromObject(e.Object)
+	}
+	if order, ok := e.Object.(*v1alpha1.ProvisioningOrder); ok && e.Type != watch.Deleted {
+		return f.attend(ctx, order)
 	}
 	return nil
 }

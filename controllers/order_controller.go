@@ -62,13 +62,13 @@ func (r *OrderReconciler) prepare() {
 }
 
 // SetupWithManager registers the reconciler with at most concurrency orders at a time.
-func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager, concurrency int) error {
+func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, concurrency int) error {
 	r.prepare()
 	indexer := mgr.GetFieldIndexer()
-	if err := indexer.IndexField(context.Background(), &v1alpha1.ProvisioningOrder{}, openClientIndex, indexOpenClient); err != nil {
+	if err := indexer.IndexField(ctx, &v1alpha1.ProvisioningOrder{}, openClientIndex, indexOpenClient); err != nil {
 		return fmt.Errorf("indexing orders by open client: %w", err)
 	}
-	if err := indexer.IndexField(context.Background(), &v1alpha1.ProvisioningOrder{}, waitingIndex, indexWaiting); err != nil {
+	if err := indexer.IndexField(ctx, &v1alpha1.ProvisioningOrder{}, waitingIndex, indexWaiting); err != nil {
 		return fmt.Errorf("indexing orders by reason: %w", err)
 	}
 	return ctrl.NewControllerManagedBy(mgr).
@@ -114,7 +114,7 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, order *v1alpha1.Provisi
 	name := types.NamespacedName{Namespace: order.Namespace, Name: order.Spec.PipelineRef.Name}
 	backend := r.Backends.Get(name)
 	if !order.DeletionTimestamp.IsZero() {
-		return r.finalize(ctx, order, backend)
+		return r.letGo(ctx, order, backend)
 	}
 	w := &worker{
 		clock: r.Clock, reader: r.Reader, writer: r.Status(), backend: backend, pace: r.pace, gate: r.gate, others: r.others, learnt: r.Learnt,
@@ -156,7 +156,7 @@ func (r *OrderReconciler) finish(ctx context.Context, w *worker, order *v1alpha1
 	if out.kind == aheadKind && !w.called {
 		return ctrl.Result{RequeueAfter: out.after}, nil
 	}
-	event, result, err := conclude(order, at, out, backoff, r.Clock.Now())
+	changed, result, err := conclude(order, at, out, backoff, r.Clock.Now())
 	if order.Status.State == v1alpha1.StalledState || out.kind == waitKind {
 		if failed := w.report(ctx, order, out); failed != nil {
 			log.FromContext(ctx).Info("Reporting to Salesforce later", "reason", out.reason, "problem", failed.Error())
@@ -175,8 +175,8 @@ func (r *OrderReconciler) finish(ctx context.Context, w *worker, order *v1alpha1
 	for _, n := range notices {
 		r.Recorder.Eventf(order, nil, n.eventType, n.reason, n.action, "%s", n.message)
 	}
-	if event != nil {
-		r.Recorder.Eventf(order, nil, event.eventType, event.reason, event.action, "%s", event.message)
+	if changed != nil {
+		r.Recorder.Eventf(order, nil, changed.eventType, changed.reason, changed.action, "%s", changed.message)
 	}
 	observe(order, w)
 	return result, err
@@ -244,8 +244,8 @@ func wake(queue chan<- event.GenericEvent, name types.NamespacedName) {
 	}
 }
 
-// finalize lets the object go as soon as no call of it can be under way.
-func (r *OrderReconciler) finalize(ctx context.Context, order *v1alpha1.ProvisioningOrder, backend *Backend) (ctrl.Result, error) {
+// letGo lets the object go as soon as no call of it can be under way.
+func (r *OrderReconciler) letGo(ctx context.Context, order *v1alpha1.ProvisioningOrder, backend *Backend) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(order, v1alpha1.ClaimFinalizer) {
 		return ctrl.Result{}, nil
 	}

@@ -95,6 +95,7 @@ func conclude(order *v1alpha1.ProvisioningOrder, at int, out outcome, backoff fu
 	var result ctrl.Result
 	var err error
 	switch out.kind {
+	case aheadKind: // returned above
 	case doneKind:
 		status.Failures = 0
 		status.State = v1alpha1.ProvisionedState

@@ -87,7 +87,7 @@ func (r *PipelineReconciler) prepare() {
 }
 
 // SetupWithManager registers the reconciler.
-func (r *PipelineReconciler) SetupWithManager(mgr ctrl.Manager) error {
+func (r *PipelineReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
 	r.prepare()
 	byMapping := func(obj client.Object) []string {
 		pipeline, ok := obj.(*v1alpha1.ProvisioningPipeline)
@@ -96,7 +96,7 @@ func (r *PipelineReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		}
 		return []string{pipeline.Spec.MappingRef.Name}
 	}
-	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.ProvisioningPipeline{}, mappingIndex, byMapping); err != nil {
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.ProvisioningPipeline{}, mappingIndex, byMapping); err != nil {
 		return fmt.Errorf("indexing pipelines by mapping: %w", err)
 	}
 	return ctrl.NewControllerManagedBy(mgr).
@@ -185,7 +185,7 @@ func (r *PipelineReconciler) forget(name types.NamespacedName) {
 func (r *PipelineReconciler) refresh(ctx context.Context, pipeline *v1alpha1.ProvisioningPipeline, links *pipelineLinks) ([]string, error) {
 	name := client.ObjectKeyFromObject(pipeline)
 	before := r.Backends.Get(name)
-	whmcsTrouble, bookTrouble := links.whmcs.trouble(), links.salesforce.trouble()
+	was := troubles{whmcs: links.whmcs.trouble() != nil, salesforce: links.salesforce.trouble() != nil}
 	if err := salesforceLink(ctx, r.Reader, pipeline, &links.salesforce); err != nil {
 		return nil, err
 	}
@@ -209,21 +209,32 @@ func (r *PipelineReconciler) refresh(ctx context.Context, pipeline *v1alpha1.Pro
 	r.Backends.Set(name, next)
 	r.Intake.Apply(wanted(pipeline, links))
 
+	resumed := before == nil || links.suspended && !pipeline.Spec.Suspend
+	links.suspended = pipeline.Spec.Suspend
+	return links.ended(resumed, mappingChanged, was), nil
+}
+
+// troubles say which far sides are in trouble.
+type troubles struct {
+	whmcs, salesforce bool
+}
+
+// ended are the reasons for which no order needs to wait any more.
+func (l *pipelineLinks) ended(resumed, mappingChanged bool, was troubles) []string {
 	var reasons []string
-	if before == nil || links.suspended && !pipeline.Spec.Suspend {
+	if resumed {
 		reasons = append(reasons, waitingForStart...)
 	}
-	links.suspended = pipeline.Spec.Suspend
-	if mappingChanged && links.mapping.mapping != nil {
+	if mappingChanged && l.mapping.mapping != nil {
 		reasons = append(reasons, waitingForMapping...)
 	}
-	if whmcsTrouble != nil && links.whmcs.trouble() == nil {
+	if was.whmcs && l.whmcs.trouble() == nil {
 		reasons = append(reasons, waitingForWhmcs...)
 	}
-	if bookTrouble != nil && links.salesforce.trouble() == nil {
+	if was.salesforce && l.salesforce.trouble() == nil {
 		reasons = append(reasons, waitingForBook...)
 	}
-	return reasons, nil
+	return reasons
 }
 
 func text(p *problem) string {

@@ -49,13 +49,12 @@ func mappingFinding(links *pipelineLinks) finding {
 		return finding{v1alpha1.MappingValidCondition, false, p.reason, p.message}
 	}
 	message := fmt.Sprintf("ConfigMap %s is in use", links.mapping.version.Name)
-	for i, warning := range links.mapping.mapping.Warnings() {
-		if i == 0 {
-			message += ". Look at: "
-		} else {
-			message += "; "
-		}
-		message += warning.String()
+	var warnings []string
+	for _, warning := range links.mapping.mapping.Warnings() {
+		warnings = append(warnings, warning.String())
+	}
+	if len(warnings) > 0 {
+		message += ". Look at: " + strings.Join(warnings, "; ")
 	}
 	return finding{v1alpha1.MappingValidCondition, true, v1alpha1.MappingCompiledReason, message}
 }

@@ -61,46 +61,59 @@ func join(order *v1alpha1.ProvisioningOrder, services []whmcs.Service) ([]v1alph
 		missing[i] = line.Quantity
 	}
 	lineOf := make([]int, len(services))
-	for at, service := range services {
-		lineOf[at] = slices.IndexFunc(lines, func(line v1alpha1.PlanLine) bool {
-			return line.PID == service.PID && line.Domain != "" && strings.EqualFold(line.Domain, service.Domain)
-		})
-		for i := range lines {
-			if strings.EqualFold(service.Domain, lineDomain(order, i)) {
-				lineOf[at] = i
+	assign := func(find func(whmcs.Service) int) {
+		for at, service := range services {
+			if lineOf[at] != 0 {
+				continue
+			}
+			if i := find(service); i >= 0 {
+				lineOf[at] = i + 1
+				missing[i] -= max(service.Quantity, 1)
 			}
 		}
-		if lineOf[at] >= 0 {
-			missing[lineOf[at]] -= max(service.Quantity, 1)
-		}
 	}
-	for at, service := range services {
-		if lineOf[at] >= 0 {
-			continue
-		}
-		lineOf[at] = slices.IndexFunc(lines, func(line v1alpha1.PlanLine) bool {
-			return line.PID == service.PID && line.BillingCycle == cycleOf(service.BillingCycle)
-		})
-		for i, line := range lines {
-			if line.PID == service.PID && line.BillingCycle == cycleOf(service.BillingCycle) && missing[i] >= max(service.Quantity, 1) {
-				lineOf[at] = i
-				break
-			}
-		}
-		if lineOf[at] >= 0 {
-			missing[lineOf[at]] -= max(service.Quantity, 1)
-		}
-	}
+	assign(func(service whmcs.Service) int { return lineByDomain(order, lines, service) })
+	assign(func(service whmcs.Service) int { return lineByProduct(lines, missing, service) })
 	return joined(lines, services, lineOf, missing)
 }
 
+// lineByDomain is the line whose domain a service has, or -1.
+func lineByDomain(order *v1alpha1.ProvisioningOrder, lines []v1alpha1.PlanLine, service whmcs.Service) int {
+	for i, line := range lines {
+		own := line.PID == service.PID && line.Domain != "" && strings.EqualFold(line.Domain, service.Domain)
+		if own || strings.EqualFold(service.Domain, lineDomain(order, i)) {
+			return i
+		}
+	}
+	return -1
+}
+
+// lineByProduct is the first line with the service's product and cycle that still misses it, else the first with them
+// at all, or -1.
+func lineByProduct(lines []v1alpha1.PlanLine, missing []int64, service whmcs.Service) int {
+	found := -1
+	for i, line := range lines {
+		if line.PID != service.PID || line.BillingCycle != cycleOf(service.BillingCycle) {
+			continue
+		}
+		if missing[i] >= max(service.Quantity, 1) {
+			return i
+		}
+		if found < 0 {
+			found = i
+		}
+	}
+	return found
+}
+
+// joined lists the services with their lines, which are counted from 1, and says what does not fit.
 func joined(lines []v1alpha1.PlanLine, services []whmcs.Service, lineOf []int, missing []int64) ([]v1alpha1.WhmcsService, string) {
 	var list []v1alpha1.WhmcsService
 	var problems []string
 	for at, service := range services {
 		item := v1alpha1.WhmcsService{ServiceID: service.ID, Status: service.Status}
-		if lineOf[at] >= 0 {
-			item.OrderItemID = lines[lineOf[at]].OrderItemID
+		if lineOf[at] > 0 {
+			item.OrderItemID = lines[lineOf[at]-1].OrderItemID
 		} else if len(lines) > 0 {
 			problems = append(problems, fmt.Sprintf("service %d (product %d, %s) was not asked for", service.ID, service.PID, service.BillingCycle))
 		}

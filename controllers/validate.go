@@ -222,15 +222,15 @@ func (w *worker) alreadyOrdered(ctx context.Context, order *v1alpha1.Provisionin
 		own := inNotes(theirs.Notes, orderKey(order)) || inDomains(theirs.LineItems, order)
 		switch {
 		case theirs.UserID != 0 && theirs.UserID != order.Status.Plan.ClientID:
-			return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("Salesforce names WHMCS order %d, which belongs to client %d and not to client %d: correct the order in Salesforce, then set orderbridge.dev/requestedAt",
+			return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("the Salesforce order names WHMCS order %d, which belongs to client %d and not to client %d: correct the order in Salesforce, then set orderbridge.dev/requestedAt",
 				id, theirs.UserID, order.Status.Plan.ClientID))
 		case !own && carriesAnyKey(theirs):
-			return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("Salesforce names WHMCS order %d, which carries the key of another Salesforce order: correct the order in Salesforce, then set orderbridge.dev/requestedAt", id))
+			return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("the Salesforce order names WHMCS order %d, which carries the key of another Salesforce order: correct the order in Salesforce, then set orderbridge.dev/requestedAt", id))
 		}
 		order.Status.Whmcs = &v1alpha1.WhmcsOrder{OrderID: id, InvoiceID: theirs.InvoiceID, Status: theirs.Status}
 		return done(v1alpha1.PlannedReason, fmt.Sprintf("Salesforce already names WHMCS order %d", id))
 	}
-	return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("Salesforce names WHMCS order %d, which WHMCS does not show: clear the field in Salesforce if it is wrong, then set orderbridge.dev/requestedAt", id))
+	return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("the Salesforce order names WHMCS order %d, which WHMCS does not show: clear the field in Salesforce if it is wrong, then set orderbridge.dev/requestedAt", id))
 }
 
 // client checks that the client can be billed, and looks at its orders at the same time.

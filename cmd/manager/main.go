@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -16,6 +17,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	clientconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -49,22 +51,29 @@ const wakeQueue = 4096
 const gracefulStop = 55 * time.Second
 
 func main() {
-	os.Exit(run())
+	os.Exit(run(os.Args[1:]))
 }
 
-func run() int {
+func run(arguments []string) int {
 	var o options
-	flag.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "Address of the metrics endpoint; 0 turns it off.")
-	flag.BoolVar(&o.secureMetrics, "metrics-secure", true, "Serve metrics over TLS, to clients that the API server authorises.")
-	flag.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz; 0 turns them off.")
-	flag.BoolVar(&o.leaderElect, "leader-elect", false, "Work only while holding the lease; needed with more than one replica.")
-	flag.StringVar(&o.leaseNamespace, "leader-election-namespace", "", "Namespace of the lease; by default the namespace the manager runs in.")
-	flag.DurationVar(&o.leaseDuration, "leader-election-lease-duration", 15*time.Second, "How long after its last renewal another replica may take the lease.")
-	flag.StringVar(&o.namespace, "namespace", "", "The only namespace to work in; by default all.")
-	flag.IntVar(&o.concurrency, "max-concurrent-orders", 64, "Orders that are worked on at the same time.")
+	flags := flag.NewFlagSet("manager", flag.ContinueOnError)
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "Address of the metrics endpoint; 0 turns it off.")
+	flags.BoolVar(&o.secureMetrics, "metrics-secure", true, "Serve metrics over TLS, to clients that the API server authorises.")
+	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz; 0 turns them off.")
+	flags.BoolVar(&o.leaderElect, "leader-elect", false, "Work only while holding the lease; needed with more than one replica.")
+	flags.StringVar(&o.leaseNamespace, "leader-election-namespace", "", "Namespace of the lease; by default the namespace the manager runs in.")
+	flags.DurationVar(&o.leaseDuration, "leader-election-lease-duration", 15*time.Second, "How long after its last renewal another replica may take the lease.")
+	flags.StringVar(&o.namespace, "namespace", "", "The only namespace to work in; by default all.")
+	flags.IntVar(&o.concurrency, "max-concurrent-orders", 64, "Orders that are worked on at the same time.")
 	logging := zap.Options{}
-	logging.BindFlags(flag.CommandLine)
-	flag.Parse()
+	logging.BindFlags(flags)
+	clientconfig.RegisterFlags(flags)
+	if err := flags.Parse(arguments); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return 2
+	}
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
 	if err := start(ctrl.SetupSignalHandler(), o); err != nil {
 		ctrl.Log.Error(err, "Stopping")
@@ -89,7 +98,7 @@ func start(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("creating the manager: %w", err)
 	}
-	if err := setUp(mgr, config, o); err != nil {
+	if err := setUp(ctx, mgr, config, o); err != nil {
 		return err
 	}
 	if err := mgr.Start(ctx); err != nil {
@@ -144,7 +153,7 @@ func managerOptions(o options, scheme *runtime.Scheme) ctrl.Options {
 }
 
 // setUp registers everything that runs in the manager.
-func setUp(mgr manager.Manager, config *rest.Config, o options) error {
+func setUp(ctx context.Context, mgr manager.Manager, config *rest.Config, o options) error {
 	backends := controllers.NewBackends()
 	wake := make(chan event.GenericEvent, wakeQueue)
 	recorder := mgr.GetEventRecorder("orderbridge")
@@ -161,14 +170,14 @@ func setUp(mgr manager.Manager, config *rest.Config, o options) error {
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder, Clock: clock.RealClock{},
 		Backends: backends, Wake: wake, Intake: supervisor,
 	}
-	if err := pipelines.SetupWithManager(mgr); err != nil {
+	if err := pipelines.SetupWithManager(ctx, mgr); err != nil {
 		return fmt.Errorf("setting up the pipeline controller: %w", err)
 	}
 	orders := &controllers.OrderReconciler{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder, Clock: clock.RealClock{},
 		Backends: backends, Wake: wake, Learnt: pipelines.Learnt,
 	}
-	if err := orders.SetupWithManager(mgr, o.concurrency); err != nil {
+	if err := orders.SetupWithManager(ctx, mgr, o.concurrency); err != nil {
 		return fmt.Errorf("setting up the order controller: %w", err)
 	}
 	watcher, err := client.NewWithWatch(config, client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient()})

@@ -20,15 +20,18 @@ import (
 )
 
 func main() {
-	os.Exit(run())
+	os.Exit(run(os.Args[1:]))
 }
 
-func run() int {
-	orders := flag.Int("orders", fromEnvironment("ORDERS", 20), "orders to provision, at least 5; the default is $ORDERS, or 20")
-	dev := flag.Bool("dev", false, "leave everything running and print what to type")
-	dir := flag.String("dir", ".dev", "folder for data and logs; emptied at the start of the demo")
-	within := flag.Duration("within", 5*time.Minute, "how long the orders may take")
-	flag.Parse()
+func run(arguments []string) int {
+	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
+	orders := flags.Int("orders", fromEnvironment("ORDERS", 20), "orders to provision, at least 5; the default is $ORDERS, or 20")
+	dev := flags.Bool("dev", false, "leave everything running and print what to type")
+	dir := flags.String("dir", ".dev", "folder for data and logs; emptied at the start of the demo")
+	within := flags.Duration("within", 5*time.Minute, "how long the orders may take")
+	if err := flags.Parse(arguments); err != nil {
+		return 2
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := show(ctx, *orders, *dev, *dir, *within); err != nil {

@@ -36,9 +36,10 @@ func (s *Stage) run(ctx context.Context, program string, environment []string, r
 		return nil, err
 	}
 	p := &Process{Name: program, Log: file.Name(), ended: make(chan struct{})}
-	p.command = exec.Command(filepath.Join(s.options.Repository, "bin", program), arguments...)
+	// Not bound to ctx: a process ends when it is told to, not when the start-up's patience ends.
+	p.command = exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(s.options.Repository, "bin", program), arguments...)
 	p.command.Stdout, p.command.Stderr = file, file
-	p.command.Env = append(os.Environ(), environment...)
+	p.command.Env = append(p.command.Environ(), environment...)
 	// A group of its own, so that an interrupt at the terminal reaches us first; and no life after ours.
 	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := p.command.Start(); err != nil {
@@ -50,7 +51,8 @@ func (s *Stage) run(ctx context.Context, program string, environment []string, r
 		_ = file.Close()
 		close(p.ended)
 	}()
-	return p, p.wait(ctx, ready)
+	err = p.wait(ctx, ready)
+	return p, err
 }
 
 // wait returns when the output contains the text.

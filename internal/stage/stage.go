@@ -7,8 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -187,8 +189,8 @@ func (s *Stage) StartManager(ctx context.Context, arguments ...string) (*Process
 // Close ends everything that was started, the last first.
 func (s *Stage) Close() error {
 	var all []error
-	for i := len(s.processes) - 1; i >= 0; i-- {
-		all = append(all, s.processes[i].Stop())
+	for _, process := range slices.Backward(s.processes) {
+		all = append(all, process.Stop())
 	}
 	s.processes = nil
 	return errors.Join(all...)
@@ -221,9 +223,7 @@ func (s *Stage) Annotate(ctx context.Context, order string, annotations map[stri
 	if object.Annotations == nil {
 		object.Annotations = map[string]string{}
 	}
-	for key, value := range annotations {
-		object.Annotations[key] = value
-	}
+	maps.Copy(object.Annotations, annotations)
 	err := s.Client.Patch(ctx, &object, client.MergeFrom(before))
 	if apierrors.IsConflict(err) {
 		return s.Annotate(ctx, order, annotations)
