@@ -27,7 +27,7 @@ SEED     ?= 1
 FUZZTIME ?= 30s
 export ORDERS KILLS SEED
 
-GOLANGCI_LINT := $(ROOT)/$(TOOLS)/golangci-lint run --config $(ROOT)/.golangci.yml
+GOLANGCI_LINT := $(ROOT)/$(TOOLS)/golangci-lint run --allow-parallel-runners --config $(ROOT)/.golangci.yml
 GO_TEST  := go test -p $(PARALLEL)
 MODULES  := . hack/devcluster hack/tools
 PROTOS   := $(shell find internal -name '*.proto')
