@@ -28,10 +28,11 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) int {
 	flag.Parse()
-	logf.SetLogger(logr.Discard())
+	logger := logr.Discard()
 	if testing.Verbose() {
-		logf.SetLogger(zap.New(zap.UseDevMode(true), zap.WriteTo(os.Stderr)))
+		logger = zap.New(zap.UseDevMode(true), zap.WriteTo(os.Stderr))
 	}
+	logf.SetLogger(logger)
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		fmt.Fprintln(os.Stderr, "KUBEBUILDER_ASSETS is not set: these tests need a real API server. `make test` builds one and sets it.")
 		return 1

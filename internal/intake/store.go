@@ -52,6 +52,9 @@ func (s *store) put(ctx context.Context, order *v1alpha1.ProvisioningOrder, fall
 		if err == nil {
 			return r, nil
 		}
+		if ctx.Err() != nil {
+			return known, ctx.Err()
+		}
 		if refusedForGood(err) {
 			return s.putRefused(ctx, order, fallback, err)
 		}

@@ -24,6 +24,7 @@ type rig struct {
 	t        *testing.T
 	bus      *fakeBus
 	org      *fakeOrg
+	gate     *Gate
 	pipeline *v1alpha1.ProvisioningPipeline
 	options  Options
 	recorder *events.FakeRecorder
@@ -34,14 +35,14 @@ type rig struct {
 
 func newRig(t *testing.T, topics ...string) *rig {
 	t.Helper()
-	r := &rig{t: t, bus: newFakeBus(t), org: newFakeOrg(), recorder: events.NewFakeRecorder(1000)}
+	r := &rig{t: t, bus: newFakeBus(t), org: newFakeOrg(), gate: &Gate{Where: "Open__c = true"}, recorder: events.NewFakeRecorder(1000)}
 	r.pipeline = newPipelineObject(namespace(t), "portal", topics...)
 	if err := cluster.Create(t.Context(), r.pipeline); err != nil {
 		t.Fatalf("creating the pipeline: %v", err)
 	}
 	r.options = Options{
 		Client: cluster, Reader: cluster, Recorder: r.recorder, OpenBus: r.bus.open,
-		CheckpointEvery: 20 * time.Millisecond, SweepGrace: time.Millisecond, ReplayQuiet: 50 * time.Millisecond, SweepPerSecond: 1000,
+		CheckpointEvery: 20 * time.Millisecond, Patience: 100 * time.Millisecond, SweepGrace: time.Millisecond, ReplayQuiet: 50 * time.Millisecond, SweepPerSecond: 1000,
 	}
 	return r
 }
@@ -88,7 +89,7 @@ func (r *rig) start() {
 func (r *rig) apply() {
 	r.t.Helper()
 	r.read()
-	r.supervisor.Apply(Wanted{Pipeline: r.pipeline, Salesforce: r.org, Gate: &Gate{Where: "Open__c = true"}})
+	r.supervisor.Apply(Wanted{Pipeline: r.pipeline, Salesforce: r.org, Gate: r.gate})
 }
 
 func (r *rig) read() *v1alpha1.ProvisioningPipeline {

@@ -81,12 +81,11 @@ func (w *sweeper) take() bool {
 
 // run sweeps at start, on the interval and when asked, until ctx ends.
 func (w *sweeper) run(ctx context.Context, org Org) {
-	retry := &backoff{next: 5 * time.Second, longest: 5 * time.Minute}
-	pause := time.Duration(0)
-	ended := w.p.Clock.Now()
 	w.take()
-	for {
-		if !w.wait(ctx, func() time.Duration { return pause - w.p.Clock.Since(ended) }) {
+	now := func() time.Duration { return 0 }
+	wait, retry := now, newSweepBackoff()
+	for ended := w.p.Clock.Now(); ; {
+		if !w.wait(ctx, func() time.Duration { return wait() - w.p.Clock.Since(ended) }) {
 			return
 		}
 		err := w.sweep(ctx, org)
@@ -95,15 +94,17 @@ func (w *sweeper) run(ctx context.Context, org Org) {
 		}
 		ended = w.p.Clock.Now()
 		if err == nil {
-			retry = &backoff{next: 5 * time.Second, longest: 5 * time.Minute}
-			pause = w.interval()
+			wait, retry = w.interval, newSweepBackoff()
 			continue
 		}
 		logf.FromContext(ctx).Info("Sweeping failed, trying again", "error", err.Error())
 		w.p.meters.sweepFailures.WithLabelValues(w.p.key.Namespace, w.p.key.Name).Inc()
-		pause = min(retry.draw(), w.interval())
+		pause := retry.draw()
+		wait = func() time.Duration { return min(pause, w.interval()) }
 	}
 }
+
+func newSweepBackoff() *backoff { return &backoff{next: 5 * time.Second, longest: 5 * time.Minute} }
 
 // interval is the time between two sweeps: longer when the org runs out of API requests.
 func (w *sweeper) interval() time.Duration {
