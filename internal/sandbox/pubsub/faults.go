@@ -213,6 +213,7 @@ func (s *Server) happen(ctx context.Context, rpc string, fault Fault) error {
 	case FaultEnd:
 		return nil
 	case FaultReset:
+		wait(ctx, 10*time.Millisecond) // what was sent before is still on its way out
 		if s.conns.abort(ctx) {
 			<-ctx.Done()
 		}
