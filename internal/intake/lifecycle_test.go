@@ -101,7 +101,7 @@ func TestOtherCredentials(t *testing.T) {
 	r.supervisor.Apply(Wanted{Pipeline: r.pipeline})
 	r.eventually("it is stopped without credentials", func() bool { return r.bus.running() == 0 && r.trigger(eventTopic).Phase == PhaseStopped })
 	other := newFakeOrg()
-	r.org = other
+	r.far = other
 	r.apply()
 	r.eventually("it streams again", func() bool { return r.bus.running() == 1 && len(other.asking()) > 0 })
 }

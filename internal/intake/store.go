@@ -48,7 +48,7 @@ type store struct {
 // to give up on an object: what the API server refuses for good is kept in another form.
 func (s *store) put(ctx context.Context, order *v1alpha1.ProvisioningOrder, fallback func(problem string) *v1alpha1.ProvisioningOrder) (result, error) {
 	for wait := newBackoff(); ; {
-		r, err := s.try(ctx, order)
+		r, err := s.tryOnce(ctx, order)
 		if err == nil {
 			return r, nil
 		}
@@ -88,6 +88,16 @@ func (s *store) poorer(order *v1alpha1.ProvisioningOrder) func(string) *v1alpha1
 		bare.Spec.Event = &v1alpha1.Event{ID: order.Spec.Event.ID, Topic: order.Spec.Event.Topic, Problem: cut(problem, longestProblem)}
 		return bare
 	}
+}
+
+// tryOnce lets a write that has begun come to its end, even if the manager stops: then its event is not read again.
+func (s *store) tryOnce(ctx context.Context, order *v1alpha1.ProvisioningOrder) (result, error) {
+	if ctx.Err() != nil {
+		return known, ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	return s.try(ctx, order)
 }
 
 func (s *store) try(ctx context.Context, order *v1alpha1.ProvisioningOrder) (result, error) {

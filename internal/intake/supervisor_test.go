@@ -21,9 +21,11 @@ const (
 
 // rig is a pipeline on the API server with a supervisor, a bus and an org.
 type rig struct {
-	t        *testing.T
-	bus      *fakeBus
-	org      *fakeOrg
+	t   *testing.T
+	bus *fakeBus
+	org *fakeOrg
+	// far is the org that is applied: org, or one of the sandbox.
+	far      Org
 	gate     *Gate
 	pipeline *v1alpha1.ProvisioningPipeline
 	options  Options
@@ -36,6 +38,7 @@ type rig struct {
 func newRig(t *testing.T, topics ...string) *rig {
 	t.Helper()
 	r := &rig{t: t, bus: newFakeBus(t), org: newFakeOrg(), gate: &Gate{Where: "Open__c = true"}, recorder: events.NewFakeRecorder(1000)}
+	r.far = r.org
 	r.pipeline = newPipelineObject(namespace(t), "portal", topics...)
 	if err := cluster.Create(t.Context(), r.pipeline); err != nil {
 		t.Fatalf("creating the pipeline: %v", err)
@@ -89,7 +92,7 @@ func (r *rig) start() {
 func (r *rig) apply() {
 	r.t.Helper()
 	r.read()
-	r.supervisor.Apply(Wanted{Pipeline: r.pipeline, Salesforce: r.org, Gate: r.gate})
+	r.supervisor.Apply(Wanted{Pipeline: r.pipeline, Salesforce: r.far, Gate: r.gate})
 }
 
 func (r *rig) read() *v1alpha1.ProvisioningPipeline {
@@ -103,12 +106,18 @@ func (r *rig) read() *v1alpha1.ProvisioningPipeline {
 // edit changes the pipeline on the API server and applies it.
 func (r *rig) edit(change func(*v1alpha1.ProvisioningPipeline)) {
 	r.t.Helper()
+	r.change(change)
+	r.apply()
+}
+
+// change changes the pipeline on the API server.
+func (r *rig) change(change func(*v1alpha1.ProvisioningPipeline)) {
+	r.t.Helper()
 	base := r.read().DeepCopy()
 	change(r.pipeline)
 	if err := cluster.Patch(r.t.Context(), r.pipeline, client.MergeFrom(base)); err != nil {
 		r.t.Fatalf("changing the pipeline: %v", err)
 	}
-	r.apply()
 }
 
 // trigger returns the stored status of a topic.
@@ -143,12 +152,18 @@ func (r *rig) order(n int) v1alpha1.ProvisioningOrder {
 // eventually waits until a condition holds.
 func (r *rig) eventually(what string, holds func() bool) {
 	r.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	r.within(30*time.Second, 10*time.Millisecond, what, holds)
+}
+
+// within waits until a condition holds, for as long and as patiently as told.
+func (r *rig) within(most, every time.Duration, what string, holds func() bool) {
+	r.t.Helper()
+	deadline := time.Now().Add(most)
 	for !holds() {
 		if time.Now().After(deadline) {
 			r.t.Fatalf("waited in vain: %s\nstatus: %+v", what, r.read().Status)
 		}
-		<-time.After(10 * time.Millisecond)
+		<-time.After(every)
 	}
 }
 
