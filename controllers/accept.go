@@ -19,6 +19,8 @@ func (w *worker) accept(ctx context.Context, order *v1alpha1.ProvisioningOrder) 
 	switch {
 	case known.AcceptedAt != nil && allActive(known.Services) && !w.asked:
 		return done(v1alpha1.AcceptedReason, acceptedMessage(known))
+	case w.backend.Billing == nil:
+		return w.withoutBilling(order)
 	case known.AcceptedAt != nil && !w.asked:
 		return w.readBack(ctx, order)
 	case w.accepting:
@@ -156,7 +158,6 @@ func (w *worker) acceptOrder(ctx context.Context, order *v1alpha1.ProvisioningOr
 
 // notAccepted says what an error of AcceptOrder means.
 func (w *worker) notAccepted(ctx context.Context, order *v1alpha1.ProvisioningOrder, err error) outcome {
-	last := lastCall(order.Status.Calls, v1alpha1.AcceptOrderCall)
 	switch class := whmcs.ClassOf(err); {
 	case class == whmcs.Refused && whmcs.CodeOf(err) == whmcs.OrderNotPending:
 		return w.notPending(ctx, order, err)
@@ -167,10 +168,7 @@ func (w *worker) notAccepted(ctx context.Context, order *v1alpha1.ProvisioningOr
 		w.settle(order, v1alpha1.AcceptOrderCall, v1alpha1.NotSentOutcome, err.Error())
 		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, err.Error(), farSideFirst, farSideLongest)
 	default:
-		last.Evidence = cut(err.Error(), maxMessage)
-		now := w.now()
-		return wait(lookAgain(last, settledFrom(last, w.settleTime()), now), v1alpha1.SettlingReason,
-			"The answer to AcceptOrder was lost, looking for its effect: "+err.Error())
+		return w.lost(order, v1alpha1.AcceptOrderCall, err)
 	}
 }
 

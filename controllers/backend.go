@@ -52,6 +52,9 @@ type Backend struct {
 	// Mapping is nil while the ConfigMap is missing or broken, and MappingProblem says why.
 	Mapping        *mapping.Mapping
 	MappingProblem string
+	// Reporting is the newest mapping that compiled. It says how results are written; a broken mapping does not hold up
+	// orders that have their plan.
+	Reporting *mapping.Mapping
 	// Version is that of Mapping.
 	Version v1alpha1.MappingVersion
 	// Markers are what is known of this WHMCS storing the order's key.

@@ -47,6 +47,7 @@ func (w *worker) settle(order *v1alpha1.ProvisioningOrder, step v1alpha1.CallSte
 	call.SettledAt = new(metav1.NewMicroTime(w.now()))
 	call.Outcome = outcome
 	call.Evidence = cut(evidence, maxMessage)
+	callOutcomes.WithLabelValues(string(step), string(outcome)).Inc()
 }
 
 // save writes the status on the resourceVersion that was read. A conflict is errAhead.

@@ -195,12 +195,26 @@ func whmcsLink(ctx context.Context, reader client.Reader, pipeline *v1alpha1.Pro
 	return nil
 }
 
-// probeInterval is how often WHMCS is asked for a sign of life.
-const probeInterval = 8 * time.Second
+// probeInterval is the shortest time between two looks for a sign of life of WHMCS. It is a little below lookInterval, so
+// that every look makes one.
+const probeInterval = 4 * time.Second
+
+// breakerIsOpen is what is wrong with a WHMCS that failed repeatedly.
+var breakerIsOpen = &problem{
+	v1alpha1.BreakerOpenReason,
+	"WHMCS failed repeatedly: calls are held back, one probe at a time is sent, and orders go on by themselves when it answers",
+}
 
 // checkWhmcs asks WHMCS for its version now and then.
 func checkWhmcs(ctx context.Context, l *link[*whmcs.Client], gate admission, now time.Time) (version string) {
-	if l.problem != nil || now.Sub(l.checked) < probeInterval {
+	if l.problem != nil {
+		return ""
+	}
+	if gate.State() == whmcs.AdmissionOpen {
+		l.failed = breakerIsOpen
+		return ""
+	}
+	if l.failed != breakerIsOpen && now.Sub(l.checked) < probeInterval {
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
@@ -208,9 +222,8 @@ func checkWhmcs(ctx context.Context, l *link[*whmcs.Client], gate admission, now
 	l.checked = now
 	release, err := gate.Acquire(ctx, time.Time{})
 	if err != nil {
-		l.failed = nil
 		if errors.Is(err, whmcs.ErrOpen) {
-			l.failed = &problem{v1alpha1.BreakerOpenReason, "WHMCS failed repeatedly: calls are held back, one probe at a time is sent, and orders go on by themselves when it answers"}
+			l.failed = breakerIsOpen
 		}
 		return ""
 	}
@@ -237,6 +250,8 @@ func whmcsReason(err error) string {
 // mappingLink is the compiled mapping with what it was compiled from.
 type mappingLink struct {
 	mapping *mapping.Mapping
+	// last is the newest mapping that compiled: orders that have their plan are reported by it while a later one is broken.
+	last    *mapping.Mapping
 	version v1alpha1.MappingVersion
 	problem *problem
 }
@@ -267,17 +282,17 @@ func (l *mappingLink) refresh(ctx context.Context, reader client.Reader, pipelin
 
 func (l *mappingLink) lose(why *problem) bool {
 	changed := l.mapping != nil || l.problem == nil || *l.problem != *why
-	*l = mappingLink{problem: why}
+	*l = mappingLink{problem: why, last: l.last}
 	return changed
 }
 
 func (l *mappingLink) compile(name, resourceVersion, text string) bool {
 	m, err := mapping.Parse([]byte(text))
-	next := mappingLink{version: v1alpha1.MappingVersion{Name: name, ResourceVersion: resourceVersion}}
+	next := mappingLink{last: l.last, version: v1alpha1.MappingVersion{Name: name, ResourceVersion: resourceVersion}}
 	if err != nil {
 		next.problem = &problem{v1alpha1.MappingInvalidReason, fmt.Sprintf("ConfigMap %s, %s: %v", name, mappingKey, err)}
 	} else {
-		next.mapping, next.version.SHA256 = m, m.SHA256()
+		next.mapping, next.last, next.version.SHA256 = m, m, m.SHA256()
 	}
 	changed := l.mapping == nil || next.mapping == nil || l.version.SHA256 != next.version.SHA256
 	*l = next

@@ -1,11 +1,15 @@
 package controllers
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
@@ -28,16 +32,8 @@ var (
 	}, []string{"condition"})
 	callOutcomes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "orderbridge_calls_total",
-		Help: "Calls that must happen once, by step and outcome; Open is an answer that was lost.",
+		Help: "Calls that must happen once, by step and outcome; Lost is an answer that did not arrive, and is followed by what became of the call.",
 	}, []string{"step", "outcome"})
-	ordersByState = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "orderbridge_orders",
-		Help: "Unfinished ProvisioningOrders by pipeline, state and reason.",
-	}, []string{"pipeline", "state", "reason"})
-	openClaims = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "orderbridge_open_claims",
-		Help: "Calls whose outcome is not known, by pipeline.",
-	}, []string{"pipeline"})
 	breakerOpen = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "orderbridge_whmcs_breaker_open",
 		Help: "1 while the circuit breaker of a WHMCS holds calls back.",
@@ -45,14 +41,64 @@ var (
 )
 
 func init() {
-	metrics.Registry.MustRegister(farSideRequests, farSideSeconds, conditionSeconds, callOutcomes, ordersByState, openClaims, breakerOpen)
+	metrics.Registry.MustRegister(farSideRequests, farSideSeconds, conditionSeconds, callOutcomes, breakerOpen)
 }
 
-// observe counts what a pass achieved.
+// observe counts the conditions that a pass made true.
 func observe(order *v1alpha1.ProvisioningOrder, w *worker) {
-	now := w.now()
-	if order.Status.State == v1alpha1.ProvisionedState && w.stored.State == v1alpha1.ProvisionedState && w.called {
-		conditionSeconds.WithLabelValues(v1alpha1.ReadyCondition).Observe(now.Sub(order.CreationTimestamp.Time).Seconds())
+	age := w.now().Sub(order.CreationTimestamp.Time).Seconds()
+	for _, condition := range order.Status.Conditions {
+		if condition.Status == metav1.ConditionTrue && !meta.IsStatusConditionTrue(w.began.Conditions, condition.Type) {
+			conditionSeconds.WithLabelValues(condition.Type).Observe(age)
+		}
+	}
+}
+
+var (
+	ordersDesc = prometheus.NewDesc("orderbridge_orders", "Unfinished ProvisioningOrders by pipeline, state and reason of Ready.",
+		[]string{"namespace", "pipeline", "state", "reason"}, nil)
+	openClaimsDesc = prometheus.NewDesc("orderbridge_open_claims", "Calls to WHMCS whose outcome is not known, by pipeline.",
+		[]string{"namespace", "pipeline"}, nil)
+)
+
+// orderCollector counts the orders of the cache when it is asked.
+type orderCollector struct {
+	cache client.Reader
+}
+
+// Describe names the metrics.
+func (c orderCollector) Describe(descriptions chan<- *prometheus.Desc) {
+	descriptions <- ordersDesc
+	descriptions <- openClaimsDesc
+}
+
+// Collect counts. Without a cache that answers there is nothing to tell.
+func (c orderCollector) Collect(collected chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	var list v1alpha1.ProvisioningOrderList
+	if err := c.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return
+	}
+	orders, claims := map[[4]string]int{}, map[[2]string]int{}
+	for i := range list.Items {
+		order := &list.Items[i]
+		reason := "New"
+		if ready := meta.FindStatusCondition(order.Status.Conditions, v1alpha1.ReadyCondition); ready != nil {
+			reason = ready.Reason
+		}
+		orders[[4]string{order.Namespace, order.Spec.PipelineRef.Name, string(order.Status.State), reason}]++
+		for _, call := range order.Status.Calls {
+			if isOpen(&call) {
+				claims[[2]string{order.Namespace, order.Spec.PipelineRef.Name}]++
+			}
+		}
+	}
+	for labels, count := range orders {
+		collected <- prometheus.MustNewConstMetric(ordersDesc, prometheus.GaugeValue, float64(count), labels[:]...)
+	}
+	for labels, count := range claims {
+		collected <- prometheus.MustNewConstMetric(openClaimsDesc, prometheus.GaugeValue, float64(count), labels[:]...)
 	}
 }
 

@@ -15,6 +15,9 @@ func (w *worker) order(ctx context.Context, order *v1alpha1.ProvisioningOrder) o
 	if known := order.Status.Whmcs; known != nil {
 		return done(v1alpha1.OrderedReason, fmt.Sprintf("WHMCS order %d", known.OrderID))
 	}
+	if w.backend.Billing == nil {
+		return w.withoutBilling(order)
+	}
 	if !w.enter(order) {
 		return w.clientBusy(order)
 	}
@@ -187,11 +190,7 @@ func (w *worker) notOrdered(order *v1alpha1.ProvisioningOrder, err error) outcom
 		w.settle(order, v1alpha1.AddOrderCall, v1alpha1.NotSentOutcome, err.Error())
 		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, err.Error(), farSideFirst, farSideLongest)
 	default:
-		last := lastCall(order.Status.Calls, v1alpha1.AddOrderCall)
-		last.Evidence = cut(err.Error(), maxMessage)
-		now := w.now()
-		return wait(lookAgain(last, settledFrom(last, w.settleTime()), now), v1alpha1.SettlingReason,
-			"The answer to AddOrder was lost, looking for its effect: "+err.Error())
+		return w.lost(order, v1alpha1.AddOrderCall, err)
 	}
 }
 
@@ -208,6 +207,15 @@ func (w *worker) ordered(ctx context.Context, order *v1alpha1.ProvisioningOrder,
 		return notClaimed(err)
 	}
 	return done(v1alpha1.OrderedReason, fmt.Sprintf("WHMCS order %d", result.OrderID))
+}
+
+// lost leaves the claim of a call open whose answer did not arrive, or says nothing.
+func (w *worker) lost(order *v1alpha1.ProvisioningOrder, step v1alpha1.CallStep, err error) outcome {
+	last := lastCall(order.Status.Calls, step)
+	last.Evidence = cut(err.Error(), maxMessage)
+	callOutcomes.WithLabelValues(string(step), "Lost").Inc()
+	return wait(lookAgain(last, settledFrom(last, w.settleTime()), w.now()), v1alpha1.SettlingReason,
+		fmt.Sprintf("The answer to %s was lost, looking for its effect: %v", step, err))
 }
 
 // enter takes the gate of the order's client.

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -38,6 +39,8 @@ type OrderReconciler struct {
 	Recorder events.EventRecorder
 	Clock    clock.Clock
 	Backends *Backends
+	// Namespace limits it to one namespace; empty means all.
+	Namespace string
 	// Wake receives orders that should be looked at now, because what they wait for may have come.
 	Wake chan event.GenericEvent
 	// Learnt is told what was found out about the markers of a pipeline.
@@ -57,7 +60,7 @@ func (r *OrderReconciler) prepare() {
 		r.pace, r.gate = newPacer(), newClientGate()
 	}
 	if r.others == nil {
-		r.others = clusterOwners{cache: r.Client, reader: r.Reader, backends: r.Backends}
+		r.others = clusterOwners{cache: r.Client, reader: r.Reader, namespace: r.Namespace, backends: r.Backends}
 	}
 }
 
@@ -70,6 +73,9 @@ func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager
 	}
 	if err := indexer.IndexField(ctx, &v1alpha1.ProvisioningOrder{}, waitingIndex, indexWaiting); err != nil {
 		return fmt.Errorf("indexing orders by reason: %w", err)
+	}
+	if err := metrics.Registry.Register(orderCollector{cache: r.Client}); err != nil {
+		return fmt.Errorf("registering the metrics of orders: %w", err)
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("provisioningorder").
@@ -118,7 +124,7 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, order *v1alpha1.Provisi
 	}
 	w := &worker{
 		clock: r.Clock, reader: r.Reader, writer: r.Status(), backend: backend, pace: r.pace, gate: r.gate, others: r.others, learnt: r.Learnt,
-		stored: *order.Status.DeepCopy(),
+		began: *order.Status.DeepCopy(), stored: *order.Status.DeepCopy(),
 	}
 	if order.Status.State == v1alpha1.ProvisionedState && order.Annotations[v1alpha1.RequestedAtAnnotation] == order.Status.LastHandledRequest {
 		return ctrl.Result{}, nil

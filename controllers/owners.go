@@ -38,14 +38,15 @@ func openClientKey(order *v1alpha1.ProvisioningOrder) string {
 
 // clusterOwners asks the API server and the cache.
 type clusterOwners struct {
-	cache    client.Reader
-	reader   client.Reader
-	backends *Backends
+	cache     client.Reader
+	reader    client.Reader
+	namespace string
+	backends  *Backends
 }
 
 func (o clusterOwners) hasOrder(ctx context.Context, order *v1alpha1.ProvisioningOrder, whmcsOrderID int64) (bool, error) {
 	var list v1alpha1.ProvisioningOrderList
-	err := o.reader.List(ctx, &list, client.MatchingFieldsSelector{
+	err := o.reader.List(ctx, &list, client.InNamespace(o.namespace), client.MatchingFieldsSelector{
 		Selector: fields.OneTermEqualSelector("status.whmcs.orderID", strconv.FormatInt(whmcsOrderID, 10)),
 	})
 	if err != nil {

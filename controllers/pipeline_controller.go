@@ -261,11 +261,12 @@ func (r *PipelineReconciler) backend(pipeline *v1alpha1.ProvisioningPipeline, li
 		Spec:           *pipeline.Spec.DeepCopy(),
 		Mapping:        links.mapping.mapping,
 		MappingProblem: text(links.mapping.problem),
+		Reporting:      links.mapping.last,
 		Version:        links.mapping.version,
 		Markers:        links.markers,
 		fields:         links.fields,
 	}
-	if c := links.salesforce.client; c != nil && links.mapping.mapping != nil {
+	if c := links.salesforce.client; c != nil && links.mapping.last != nil {
 		next.Book, next.bookOf = links.book(c, before), c
 	}
 	if c := links.whmcs.client; c != nil {
@@ -278,12 +279,12 @@ func (r *PipelineReconciler) backend(pipeline *v1alpha1.ProvisioningPipeline, li
 
 // book keeps the batcher while client and mapping stay the same, so that requests go on gathering in it.
 func (l *pipelineLinks) book(c *salesforce.Client, before *Backend) orderBook {
-	if before != nil && before.bookOf == c && before.Mapping == l.mapping.mapping && before.Book != nil {
+	if before != nil && before.bookOf == c && before.Reporting == l.mapping.last && before.Book != nil {
 		return before.Book
 	}
 	return salesforce.NewBatcher(c, salesforce.Select{
-		OrderFields: l.mapping.mapping.OrderFields(),
-		ItemFields:  l.mapping.mapping.ItemFields(),
+		OrderFields: l.mapping.last.OrderFields(),
+		ItemFields:  l.mapping.last.ItemFields(),
 	})
 }
 

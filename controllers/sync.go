@@ -25,7 +25,7 @@ func (w *worker) sync(ctx context.Context, order *v1alpha1.ProvisioningOrder) ou
 	if seen.SyncedAt != nil && !w.asked {
 		return done(v1alpha1.SyncedReason, message)
 	}
-	if w.backend.Mapping == nil {
+	if w.backend.Reporting == nil {
 		return w.waitFor(order, v1alpha1.MappingInvalidReason, w.backend.MappingProblem, customerLongest, customerLongest)
 	}
 	if w.backend.Book == nil {
@@ -57,7 +57,7 @@ func servicesByItem(services []v1alpha1.WhmcsService) map[string][]int64 {
 // rows are what the mapping writes for a result: the lines first, so that an order that says Activated has its service
 // ids. There are none if the mapping is silent about the reason.
 func (w *worker) rows(order *v1alpha1.ProvisioningOrder, result mapping.Result) (mapping.Report, []salesforce.Record) {
-	m := w.backend.Mapping
+	m := w.backend.Reporting
 	report, _ := m.ReportFor(result.Reason, w.theirs)
 	values, ok := m.WriteBack(w.theirs, result)
 	id, err := orderID(order)
@@ -112,7 +112,7 @@ func (w *worker) unwritten(ctx context.Context, order *v1alpha1.ProvisioningOrde
 // report tells Salesforce, once per reason, that the order waits for somebody or failed. It returns an error if that
 // should be tried again.
 func (w *worker) report(ctx context.Context, order *v1alpha1.ProvisioningOrder, out outcome) error {
-	if out.kind != waitKind && out.kind != stallKind || w.backend == nil || w.backend.Mapping == nil || w.backend.Book == nil {
+	if out.kind != waitKind && out.kind != stallKind || w.backend == nil || w.backend.Reporting == nil || w.backend.Book == nil {
 		return nil
 	}
 	seen := order.Status.Salesforce

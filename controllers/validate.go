@@ -41,7 +41,7 @@ func (w *worker) validate(ctx context.Context, order *v1alpha1.ProvisioningOrder
 		return out
 	}
 	if w.backend.Billing == nil {
-		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, w.backend.BillingProblem, farSideFirst, farSideLongest)
+		return w.withoutBilling(order)
 	}
 	if out, ok := w.plan(order, record); !ok {
 		return out

@@ -31,6 +31,8 @@ type worker struct {
 	// learnt is told what was found out about the markers.
 	learnt func(ctx context.Context, pipeline types.NamespacedName, markers []v1alpha1.MarkerStatus)
 
+	// began is the status with which the pass began.
+	began v1alpha1.ProvisioningOrderStatus
 	// stored is the status as it was last read or written.
 	stored v1alpha1.ProvisioningOrderStatus
 	// asked is true if this pass handles a request.
@@ -76,6 +78,11 @@ const (
 // waitFor waits for a fact at the pace of its reason.
 func (w *worker) waitFor(order *v1alpha1.ProvisioningOrder, reason, message string, first, longest time.Duration) outcome {
 	return wait(w.pace.next(order.UID, reason, first, longest), reason, message)
+}
+
+// withoutBilling waits for usable WHMCS credentials.
+func (w *worker) withoutBilling(order *v1alpha1.ProvisioningOrder) outcome {
+	return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, w.backend.BillingProblem, farSideFirst, farSideLongest)
 }
 
 // unavailable turns an error of a call that changed nothing into an outcome. WHMCS being away is waited for.

@@ -175,7 +175,7 @@ func setUp(ctx context.Context, mgr manager.Manager, config *rest.Config, o opti
 	}
 	orders := &controllers.OrderReconciler{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder, Clock: clock.RealClock{},
-		Backends: backends, Wake: wake, Learnt: pipelines.Learnt,
+		Backends: backends, Namespace: o.namespace, Wake: wake, Learnt: pipelines.Learnt,
 	}
 	if err := orders.SetupWithManager(ctx, mgr, o.concurrency); err != nil {
 		return fmt.Errorf("setting up the order controller: %w", err)
