@@ -67,7 +67,7 @@ func (c *conns) abort(ctx context.Context) bool {
 	if conn == nil {
 		return false
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
+	if tcp, ok := conn.(interface{ SetLinger(seconds int) error }); ok {
 		// A reset, not an orderly end. If it fails the connection ends all the same.
 		_ = tcp.SetLinger(0)
 	}

@@ -1,6 +1,7 @@
 package pubsub_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
 	"time"
@@ -114,7 +115,9 @@ func TestStallIsSilent(t *testing.T) {
 			t.Errorf("%d signs of life", got)
 		}
 		s.cancel()
-		<-spoken
+		if err := <-spoken; err == nil {
+			t.Error("the stream spoke at its end")
+		}
 	})
 }
 
@@ -166,7 +169,7 @@ func TestFaultsOfEvents(t *testing.T) {
 		if diff := cmp.Diff([]string{first[0], first[0], first[0], second[0]}, ids(got)); diff != "" {
 			t.Errorf("events (-want +got):\n%s", diff)
 		}
-		if string(got.GetEvents()[0].GetEvent().GetPayload()) == string(got.GetEvents()[3].GetEvent().GetPayload()) {
+		if bytes.Equal(got.GetEvents()[0].GetEvent().GetPayload(), got.GetEvents()[3].GetEvent().GetPayload()) {
 			t.Error("the payload was not garbled")
 		}
 	})
