@@ -18,7 +18,7 @@ import (
 
 // fakeBus keeps events and delivers them as the bus does: at least once, from a position, in batches.
 type fakeBus struct {
-	t *testing.T
+	t testing.TB
 
 	mu     sync.Mutex
 	wake   chan struct{} // closed and replaced on every change
@@ -38,7 +38,7 @@ type fakeTopic struct {
 	started []pubsub.Position
 }
 
-func newFakeBus(t *testing.T) *fakeBus {
+func newFakeBus(t testing.TB) *fakeBus {
 	return &fakeBus{t: t, wake: make(chan struct{}), topics: map[string]*fakeTopic{}}
 }
 

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
@@ -21,6 +22,9 @@ import (
 
 // cluster is a client of the API server that all tests share. Each test has a namespace of its own.
 var cluster client.WithWatch
+
+// config is how to reach the API server.
+var config *rest.Config
 
 func TestMain(m *testing.M) {
 	os.Exit(run(m))
@@ -45,7 +49,8 @@ func run(m *testing.M) int {
 		ErrorIfCRDPathMissing: true,
 		Scheme:                scheme,
 	}
-	config, err := server.Start()
+	var err error
+	config, err = server.Start()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "starting the API server: %v\n", err)
 		return 1
@@ -66,7 +71,7 @@ func run(m *testing.M) int {
 }
 
 // namespace makes a namespace for the test.
-func namespace(t *testing.T) string {
+func namespace(t testing.TB) string {
 	t.Helper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "intake-"}}
 	if err := cluster.Create(t.Context(), ns); err != nil {

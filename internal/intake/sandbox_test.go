@@ -27,7 +27,7 @@ import (
 var soak = flag.Int("events", 1500, "events to publish in TestNothingIsLost")
 
 // overTheWire makes a rig whose org and bus are the sandbox's.
-func overTheWire(t *testing.T, tune func(*sandbox.Options), topics ...string) (*rig, *sandbox.Sandbox) {
+func overTheWire(t testing.TB, tune func(*sandbox.Options), topics ...string) (*rig, *sandbox.Sandbox) {
 	t.Helper()
 	o := sandbox.Options{Dir: t.TempDir()}
 	if tune != nil {
@@ -63,7 +63,7 @@ func overTheWire(t *testing.T, tune func(*sandbox.Options), topics ...string) (*
 	return r, box
 }
 
-func readFile(t *testing.T, name string) []byte {
+func readFile(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -73,7 +73,7 @@ func readFile(t *testing.T, name string) []byte {
 }
 
 // publish puts the platform event of an order on the sandbox's bus.
-func publish(t *testing.T, box *sandbox.Sandbox, n int) {
+func publish(t testing.TB, box *sandbox.Sandbox, n int) {
 	t.Helper()
 	if _, err := box.PubSub.Publish(eventTopic, map[string]any{"OrderId__c": string(orderID(n))}); err != nil {
 		t.Fatalf("publishing: %v", err)

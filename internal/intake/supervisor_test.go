@@ -21,7 +21,7 @@ const (
 
 // rig is a pipeline on the API server with a supervisor, a bus and an org.
 type rig struct {
-	t   *testing.T
+	t   testing.TB
 	bus *fakeBus
 	org *fakeOrg
 	// far is the org that is applied: org, or one of the sandbox.
@@ -35,7 +35,7 @@ type rig struct {
 	stop       func()
 }
 
-func newRig(t *testing.T, topics ...string) *rig {
+func newRig(t testing.TB, topics ...string) *rig {
 	t.Helper()
 	r := &rig{t: t, bus: newFakeBus(t), org: newFakeOrg(), gate: &Gate{Where: "Open__c = true"}, recorder: events.NewFakeRecorder(1000)}
 	r.far = r.org
