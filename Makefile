@@ -52,7 +52,7 @@ dev: build devcluster ## As demo, but leave everything running and print what to
 
 .PHONY: build
 build: ## Compile the programs into bin/.
-	@echo "build: bin/manager bin/kubectl-orderbridge bin/sandbox"
+	@echo "build: bin/manager bin/sandbox"
 	@go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/ ./cmd/...
 
 .PHONY: devcluster

@@ -36,18 +36,19 @@ func (w *worker) acceptAfterLook(ctx context.Context, order *v1alpha1.Provisioni
 	if err != nil {
 		return w.unavailable(ctx, order, err)
 	}
-	for {
+	for forced := false; ; {
 		v := decideAccept(order.Status.Calls, seen, w.permission(order), w.settleTime())
 		switch v.kind {
 		case adoptVerdict:
 			return w.accepted(ctx, order, v1alpha1.FoundOutcome, v.evidence)
 		case settleVerdict:
+			forced = v.forced
 			w.settle(order, v1alpha1.AcceptOrderCall, v1alpha1.NotFoundOutcome, v.evidence)
 			if order.Status.Failures++; order.Status.Failures >= retryBudget {
 				return stall(v1alpha1.OutcomeUnknownReason, errors.New("the answers to AcceptOrder keep getting lost"))
 			}
 		case claimVerdict:
-			return w.claimAccept(ctx, order, v.forced)
+			return w.claimAccept(ctx, order, forced || v.forced)
 		case waitVerdict:
 			return wait(v.after, v.reason, v.evidence)
 		default:

@@ -147,8 +147,13 @@ func decideOpenOrder(last *v1alpha1.Call, seen sight, allowed permission, settle
 	}
 	forced := allowed.forced && allowed.request != last.Request
 	switch {
-	case len(seen.lookalikes) == 0 || forced:
+	case len(seen.lookalikes) == 0:
 		return verdict{kind: settleVerdict, evidence: "after the settle time WHMCS shows no such order", forced: forced}
+	case forced:
+		return verdict{
+			kind: settleVerdict, forced: true,
+			evidence: fmt.Sprintf("a person said that none of the orders %v is this one: %s", seen.lookalikes, last.Evidence),
+		}
 	case len(seen.lookalikes) == 1 && !seen.keyReliable:
 		return verdict{
 			kind: adoptVerdict, orderID: seen.lookalikes[0],
@@ -229,7 +234,11 @@ func decideOpenAccept(last *v1alpha1.Call, seen acceptance, forced bool, settle 
 	if (seen.anyActive || seen.queued != "") && !forced {
 		return partlyProvisioned(seen)
 	}
-	return verdict{kind: settleVerdict, evidence: "after the settle time the order and its services are still Pending", forced: forced}
+	evidence := "after the settle time the order and its services are still Pending"
+	if forced {
+		evidence = "a person had it accepted again: " + last.Evidence
+	}
+	return verdict{kind: settleVerdict, evidence: evidence, forced: forced}
 }
 
 // partlyProvisioned stops in front of an order that is Pending although provisioning has begun.

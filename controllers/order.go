@@ -25,18 +25,19 @@ func (w *worker) order(ctx context.Context, order *v1alpha1.ProvisioningOrder) o
 	if err != nil {
 		return w.unavailable(ctx, order, err)
 	}
-	for {
+	for forced := false; ; {
 		v := decideOrder(order.Status.Calls, seen, w.permission(order), w.settleTime())
 		switch v.kind {
 		case adoptVerdict:
 			return w.adopt(order, v)
 		case settleVerdict:
+			forced = v.forced
 			w.settle(order, v1alpha1.AddOrderCall, v1alpha1.NotFoundOutcome, v.evidence)
 			if order.Status.Failures++; order.Status.Failures >= retryBudget {
 				return stall(v1alpha1.OutcomeUnknownReason, errors.New("the answers to AddOrder keep getting lost, and no order was found after any of them"))
 			}
 		case claimVerdict:
-			return w.addOrder(ctx, order, seen.highest, v.forced)
+			return w.addOrder(ctx, order, seen.highest, forced)
 		case waitVerdict:
 			return wait(v.after, v.reason, v.evidence)
 		default:

@@ -132,6 +132,9 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, order *v1alpha1.Provisi
 	if backend == nil {
 		return r.withoutBackend(ctx, w, order, name)
 	}
+	if added, err := r.guard(ctx, order); !added {
+		return ctrl.Result{RequeueAfter: time.Second}, err
+	}
 	asked, notices := takeRequest(order)
 	if asked {
 		w.asked = true
@@ -140,6 +143,19 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, order *v1alpha1.Provisi
 	at, out := walk(ctx, w, order)
 	defer r.leave(order)
 	return r.finish(ctx, w, order, at, out, notices)
+}
+
+// guard makes sure that the order has the finalizer. The intake creates orders with it; people do not.
+func (r *OrderReconciler) guard(ctx context.Context, order *v1alpha1.ProvisioningOrder) (bool, error) {
+	before := order.DeepCopy()
+	if !controllerutil.AddFinalizer(order, v1alpha1.ClaimFinalizer) {
+		return true, nil
+	}
+	err := r.Patch(ctx, order, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if apierrors.IsConflict(err) {
+		return false, nil
+	}
+	return err == nil, client.IgnoreNotFound(err)
 }
 
 // walk runs the steps until one does not end with done. It returns the step that ended the pass.

@@ -43,6 +43,9 @@ type options struct {
 	concurrency    int
 }
 
+// version is set by the build.
+var version = "unknown"
+
 // wakeQueue is how many orders may wait to be looked at out of turn.
 const wakeQueue = 4096
 
@@ -75,6 +78,7 @@ func run(arguments []string) int {
 		return 2
 	}
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+	ctrl.Log.Info("Starting the manager", "version", version)
 	if err := start(ctrl.SetupSignalHandler(), o); err != nil {
 		ctrl.Log.Error(err, "Stopping")
 		return 1

@@ -86,6 +86,10 @@ func quick(pipeline *v1alpha1.ProvisioningPipeline) {
 
 // leaveRunning prints what to type and waits for the end.
 func leaveRunning(ctx context.Context, s *stage.Stage, dir string) error {
+	kubectl, err := filepath.Abs(filepath.Join("bin", "k8s", "kubectl"))
+	if err != nil {
+		return err
+	}
 	curl := "curl -s --cacert " + s.Info.CAFile + " " + s.Info.ControlURL
 	fmt.Printf(`
 Everything is running; Ctrl-C ends it. In another terminal:
@@ -100,7 +104,7 @@ Everything is running; Ctrl-C ends it. In another terminal:
   %s/v1/audit                                          # what the books say
 
 The sandbox's control API is described in docs/sandbox.md. Logs are in %s.
-`, s.Kubeconfig, filepath.Join(filepath.Dir(dir), "bin", "k8s", "kubectl"), curl, curl, dir)
+`, s.Kubeconfig, kubectl, curl, curl, dir)
 	<-ctx.Done()
 	fmt.Println("Stopping ...")
 	return nil
