@@ -94,15 +94,15 @@ func startCluster(t *testing.T, objects []*unstructured.Unstructured) (*envtest.
 		CRDDirectoryPaths:     []string{filepath.Join("crd", "bases")},
 		ErrorIfCRDPathMissing: true,
 	}
-	restConfig, err := environment.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
+	t.Cleanup(func() { // also after a start that failed half way
 		if err := environment.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
+	restConfig, err := environment.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
 	c, err := client.New(restConfig, client.Options{})
 	if err != nil {
 		t.Fatal(err)
