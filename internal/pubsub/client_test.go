@@ -25,11 +25,11 @@ func fast(cfg *pubsub.Config) {
 	cfg.BlockedRetry, cfg.SettleTime = 50*time.Millisecond, 20*time.Millisecond
 }
 
-func listen(t *testing.T) net.Listener {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+func listen(tb testing.TB) net.Listener {
+	tb.Helper()
+	listener, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return listener
 }

@@ -91,6 +91,10 @@ func connectionVerdict(message string) Verdict {
 		text    string
 		verdict Verdict
 	}{
+		{"certificate has expired or is not yet valid", outOfDate},
+		{"x509: certificate is valid for", otherHost},
+		{"x509: certificate is not valid for", otherHost},
+		{"x509: cannot validate certificate for", otherHost},
 		{"x509:", untrusted},
 		{"tls:", tlsFailed},
 		{"authentication handshake failed", tlsFailed},

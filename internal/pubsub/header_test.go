@@ -132,6 +132,28 @@ func TestExpandBitmaps(t *testing.T) {
 	}
 }
 
+// FuzzBitmaps reads hostile bitmaps. A bitmap either names fields that exist or is kept as it came.
+func FuzzBitmaps(f *testing.F) {
+	for _, seed := range []string{"0x650004E0", "4-0x10", "7-0x06", "3-0x03", "-", "0x", "0x-1", "1-2-0x1", "99999999999999999999-0x1"} {
+		f.Add(seed)
+	}
+	schema, err := parseSchema(changeSchema)
+	if err != nil {
+		f.Fatal(err)
+	}
+	known := map[string]bool{"ChangeEventHeader": true, "Status": true, "LastModifiedDate": true, "Address": true, "Address.Street": true, "Address.City": true}
+	for _, inner := range schema.fields[0].node.fields {
+		known["ChangeEventHeader."+inner.name] = true
+	}
+	f.Fuzz(func(t *testing.T, bitmap string) {
+		for _, name := range expandBitmaps(schema, []string{bitmap}) {
+			if !known[name] && name != bitmap {
+				t.Errorf("%q was expanded to %q", bitmap, name)
+			}
+		}
+	})
+}
+
 func TestRecordsOfGapEvents(t *testing.T) {
 	tests := map[string]struct {
 		header   ChangeEventHeader

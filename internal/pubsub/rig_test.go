@@ -32,11 +32,11 @@ const (
 )
 
 // certificate makes a self-signed certificate for 127.0.0.1 and returns it with its PEM.
-func certificate(t *testing.T) (tls.Certificate, []byte) {
-	t.Helper()
+func certificate(tb testing.TB) (tls.Certificate, []byte) {
+	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "bus"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
@@ -45,14 +45,14 @@ func certificate(t *testing.T) (tls.Certificate, []byte) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
 // rig is a bus and a client of it, connected by TLS.
 type rig struct {
-	t       *testing.T
+	t       testing.TB
 	bus     *sandbox.Server
 	client  *pubsub.Client
 	session *session
@@ -115,9 +115,9 @@ func newRig(t *testing.T, options sandbox.Options, configure func(*pubsub.Config
 	})
 }
 
-func newRigOn(t *testing.T, listener net.Listener, options sandbox.Options, configure func(*pubsub.Config)) *rig {
-	t.Helper()
-	pair, ca := certificate(t)
+func newRigOn(tb testing.TB, listener net.Listener, options sandbox.Options, configure func(*pubsub.Config)) *rig {
+	tb.Helper()
+	pair, ca := certificate(tb)
 	options.OrgID = orgID
 	bus := sandbox.New(options)
 	server := grpc.NewServer(grpc.Creds(credentials.NewServerTLSFromCert(&pair)))
@@ -128,7 +128,7 @@ func newRigOn(t *testing.T, listener net.Listener, options sandbox.Options, conf
 		// Ends with an error when the server is stopped, which is the only way it ends here.
 		_ = server.Serve(bus.WrapListener(listener))
 	}()
-	r := &rig{t: t, bus: bus, session: &session{}}
+	r := &rig{t: tb, bus: bus, session: &session{}}
 	cfg := pubsub.Config{
 		Endpoint: listener.Addr().String(), CABundle: ca, Session: r.session.get, Invalidate: r.session.invalidate,
 	}
@@ -137,12 +137,12 @@ func newRigOn(t *testing.T, listener net.Listener, options sandbox.Options, conf
 	}
 	client, err := pubsub.New(cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	r.client = client
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := client.Close(); err != nil {
-			t.Errorf("closing the client: %v", err)
+			tb.Errorf("closing the client: %v", err)
 		}
 		server.Stop()
 		<-served
@@ -189,7 +189,7 @@ func (r *rig) inject(fault sandbox.Fault) {
 
 // follower is a subscription under way, with everything it told.
 type follower struct {
-	t      *testing.T
+	t      testing.TB
 	cancel context.CancelFunc
 	done   chan error
 

@@ -54,6 +54,8 @@ var (
 	unreachable     = Verdict{Resume, "Unreachable", "The Pub/Sub endpoint cannot be reached: check pubSubEndpoint and that the network allows its port (7443, or 443 where 7443 is blocked)."}
 	unknownHost     = Verdict{Resume, "UnknownHost", "The host of pubSubEndpoint has no address: check the name."}
 	untrusted       = Verdict{Resume, "UntrustedCertificate", "The certificate of the Pub/Sub endpoint is not trusted: put the CA that signed it into caBundle, or check pubSubEndpoint."}
+	outOfDate       = Verdict{Resume, untrusted.Reason, "The certificate of the Pub/Sub endpoint has expired or is not valid yet: check the clock here and the certificate there."}
+	otherHost       = Verdict{Resume, untrusted.Reason, "The certificate of the Pub/Sub endpoint is for another host: check pubSubEndpoint."}
 	tlsFailed       = Verdict{Resume, "TLSFailed", "The TLS handshake with the Pub/Sub endpoint failed: check that pubSubEndpoint is a gRPC endpoint with TLS."}
 	noAnswer        = Verdict{Resume, "NoAnswer", "The Pub/Sub endpoint did not answer in time."}
 	notPubSub       = Verdict{Resume, "NotPubSub", "The endpoint answers gRPC but is no Pub/Sub API: check pubSubEndpoint."}
