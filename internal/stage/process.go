@@ -45,7 +45,9 @@ func (s *Stage) run(ctx context.Context, program string, environment []string, r
 	if err := p.command.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting %s: %w (make build devcluster builds it)", program, err), file.Close())
 	}
+	s.mu.Lock()
 	s.processes = append(s.processes, p)
+	s.mu.Unlock()
 	go func() {
 		p.err = p.command.Wait()
 		_ = file.Close()
@@ -84,6 +86,11 @@ func (p *Process) Running() bool {
 	default:
 		return true
 	}
+}
+
+// Ended is closed when the process has ended.
+func (p *Process) Ended() <-chan struct{} {
+	return p.ended
 }
 
 // PID is the process id.

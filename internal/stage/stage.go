@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -49,7 +50,9 @@ type Stage struct {
 	// Kubeconfig is the admin's.
 	Kubeconfig string
 
-	options   Options
+	options Options
+	// mu guards processes: managers may be started side by side.
+	mu        sync.Mutex
 	processes []*Process
 }
 
@@ -188,6 +191,8 @@ func (s *Stage) StartManager(ctx context.Context, arguments ...string) (*Process
 
 // Close ends everything that was started, the last first.
 func (s *Stage) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var all []error
 	for _, process := range slices.Backward(s.processes) {
 		all = append(all, process.Stop())

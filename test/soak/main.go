@@ -1,0 +1,125 @@
+// Command soak runs orders through Orderbridge while everything around them fails at random: managers are killed and
+// paused, etcd and kube-apiserver are killed, and the far sides lose answers, tokens, events and their tempers. It
+// succeeds only if in the end every order is provisioned once, or stalled with evidence.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/orderbridge/orderbridge/api/v1alpha1"
+	"github.com/orderbridge/orderbridge/internal/sandbox"
+	"github.com/orderbridge/orderbridge/internal/stage"
+)
+
+// settings are the flags.
+type settings struct {
+	orders int
+	kills  int
+	seed   uint64
+	dir    string
+	within time.Duration
+}
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(arguments []string) int {
+	var o settings
+	flags := flag.NewFlagSet("soak", flag.ContinueOnError)
+	flags.IntVar(&o.orders, "orders", fromEnvironment("ORDERS", 1000), "orders to provision; the default is $ORDERS, or 1000")
+	flags.IntVar(&o.kills, "kills", fromEnvironment("KILLS", 50), "how often a manager is killed; the default is $KILLS, or 50")
+	flags.Uint64Var(&o.seed, "seed", uint64(fromEnvironment("SEED", 1)), "what the draw starts from; the default is $SEED, or 1")
+	flags.StringVar(&o.dir, "dir", filepath.Join(".dev", "soak"), "folder for data and logs; emptied at the start")
+	flags.DurationVar(&o.within, "within", 25*time.Minute, "how long everything may take")
+	if err := flags.Parse(arguments); err != nil {
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := soakOnce(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "soak:", err)
+		return 1
+	}
+	return 0
+}
+
+func fromEnvironment(name string, otherwise int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+// soakOnce starts everything, runs the orders, stops everything, and says the last word.
+func soakOnce(ctx context.Context, o settings) error {
+	if o.orders < 1 || o.kills < 0 {
+		return fmt.Errorf("ORDERS is %d and KILLS is %d: there must be an order, and no fewer than 0 kills", o.orders, o.kills)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, o.within, fmt.Errorf("not done within %s (--within)", o.within))
+	defer cancel()
+	result, err := withStage(ctx, o)
+	if err != nil {
+		return fmt.Errorf("%w (logs are in %s)", err, o.dir)
+	}
+	for _, line := range result.wrong {
+		fmt.Println("wrong:", line)
+	}
+	fmt.Println(result.summary(o.orders))
+	if !result.ok(o.orders) {
+		return fmt.Errorf("the books do not agree (logs are in %s)", o.dir)
+	}
+	return nil
+}
+
+// withStage does the work between the start and the end of the processes.
+func withStage(ctx context.Context, o settings) (result outcome, err error) {
+	if o.dir, err = filepath.Abs(o.dir); err != nil {
+		return result, err
+	}
+	if err := os.RemoveAll(o.dir); err != nil {
+		return result, err
+	}
+	actions := draw(o.seed, o.orders, o.kills)
+	fmt.Printf("%d orders, %d kills, SEED=%d: %d actions within %s\n", o.orders, o.kills, o.seed, len(actions), actions[len(actions)-1].at)
+	s, err := stage.Start(ctx, stage.Options{Repository: ".", Dir: o.dir, Restart: true, Pipeline: quick})
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if err != nil {
+		return result, err
+	}
+	seeded, err := s.Control.Seed(ctx, sandbox.SeedRequest{Orders: o.orders, Seed: o.seed})
+	if err != nil {
+		return result, fmt.Errorf("seeding: %w", err)
+	}
+	w := &world{stage: s, dir: o.dir, orders: seeded.Orders, began: time.Now(), lastKilled: map[string]int{}}
+	stop := w.startReplicas(ctx)
+	// The keepers end before the stage does, or they would start again what it stops.
+	defer stop()
+	if err := w.perform(ctx, actions); err != nil {
+		return result, err
+	}
+	if err := w.settle(ctx); err != nil {
+		return result, err
+	}
+	return w.books(ctx)
+}
+
+// quick makes the pipeline decide about a lost answer soon. What the draw delays must stay within these times: a request
+// that takes effect after the settle time is beyond what any client can know.
+func quick(pipeline *v1alpha1.ProvisioningPipeline) {
+	timeouts := &pipeline.Spec.Whmcs.Timeouts
+	timeouts.AddOrder.Duration = 5 * time.Second
+	timeouts.AcceptOrder.Duration = 10 * time.Second
+	timeouts.Settle.Duration = 10 * time.Second
+	pipeline.Spec.Salesforce.Sweep.Interval.Duration = 30 * time.Second
+	pipeline.Spec.Salesforce.IdleTimeout.Duration = time.Minute
+}
