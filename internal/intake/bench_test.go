@@ -35,6 +35,7 @@ func (w *stopwatch) ended() int {
 
 // report says how long it took: the median, the 99th percentile and the worst.
 func (w *stopwatch) report(b *testing.B, what string) {
+	b.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var took []float64

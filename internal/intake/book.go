@@ -158,7 +158,7 @@ func (b *book) object(r record) *v1alpha1.ProvisioningPipeline {
 	}
 }
 
-func (r record) copy() record {
+func (r *record) copy() record {
 	status := v1alpha1.ProvisioningPipelineStatus{Triggers: r.Triggers, Gaps: r.Gaps, Sweep: r.Sweep, Usage: r.Usage}
 	status = *status.DeepCopy()
 	return record{Triggers: status.Triggers, Gaps: status.Gaps, Sweep: status.Sweep, Usage: status.Usage}

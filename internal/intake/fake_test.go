@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/orderbridge/orderbridge/internal/pubsub"
@@ -18,8 +17,6 @@ import (
 
 // fakeBus keeps events and delivers them as the bus does: at least once, from a position, in batches.
 type fakeBus struct {
-	t testing.TB
-
 	mu     sync.Mutex
 	wake   chan struct{} // closed and replaced on every change
 	topics map[string]*fakeTopic
@@ -38,8 +35,8 @@ type fakeTopic struct {
 	started []pubsub.Position
 }
 
-func newFakeBus(t testing.TB) *fakeBus {
-	return &fakeBus{t: t, wake: make(chan struct{}), topics: map[string]*fakeTopic{}}
+func newFakeBus() *fakeBus {
+	return &fakeBus{wake: make(chan struct{}), topics: map[string]*fakeTopic{}}
 }
 
 // open is Options.OpenBus.

@@ -101,7 +101,7 @@ func (r *record) announced(id string, published time.Time) {
 func (r *record) closeGaps(until, now time.Time) (closed []v1alpha1.Gap) {
 	for i := range r.Gaps {
 		g := &r.Gaps[i]
-		if g.ClosedAt == nil && !g.To.Time.After(until) {
+		if g.ClosedAt == nil && !g.To.After(until) {
 			g.ClosedAt = new(metav1.NewMicroTime(now))
 			closed = append(closed, *g.DeepCopy())
 		}

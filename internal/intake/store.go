@@ -181,12 +181,12 @@ func (s *store) again(ctx context.Context, existing, incoming *v1alpha1.Provisio
 // malformedAgain tells a redelivery from another event with the same id, which a publisher may give.
 func (s *store) malformedAgain(ctx context.Context, existing, incoming *v1alpha1.ProvisioningOrder) (result, error) {
 	same := existing.Spec.Event != nil && (bytes.Equal(existing.Spec.Event.Payload, incoming.Spec.Event.Payload) || len(existing.Spec.Event.Payload) == 0)
-	print := "-" + fingerprint(incoming.Spec.Event.Payload)
-	if same || strings.HasSuffix(incoming.Name, print) {
+	suffix := "-" + fingerprint(incoming.Spec.Event.Payload)
+	if same || strings.HasSuffix(incoming.Name, suffix) {
 		return known, nil
 	}
 	other := incoming.DeepCopy()
-	other.Name += print
+	other.Name += suffix
 	return s.try(ctx, other)
 }
 

@@ -93,9 +93,9 @@ type Supervisor struct {
 	changes chan event.GenericEvent
 	changed *pending
 
-	mu        sync.Mutex
-	ctx       context.Context // of Start; nil before
-	log       logr.Logger
+	mu sync.Mutex
+	// launch starts a pipeline; nil until Start.
+	launch    func(*pipeline)
 	pipelines map[types.NamespacedName]*pipeline
 	// ending are pipelines that were removed and have not ended yet.
 	ending map[types.NamespacedName]*pipeline
@@ -112,7 +112,6 @@ func NewSupervisor(o Options) (*Supervisor, error) {
 		meters:    newMeters(),
 		changes:   make(chan event.GenericEvent),
 		changed:   newPending(),
-		log:       logr.Discard(),
 		pipelines: map[types.NamespacedName]*pipeline{},
 		ending:    map[types.NamespacedName]*pipeline{},
 	}
@@ -132,11 +131,11 @@ func (s *Supervisor) NeedLeaderElection() bool { return true }
 // are written.
 func (s *Supervisor) Start(ctx context.Context) error {
 	s.mu.Lock()
-	if s.ctx != nil {
+	if s.launch != nil {
 		s.mu.Unlock()
 		return errors.New("intake: the supervisor was started twice")
 	}
-	s.ctx, s.log = ctx, logf.FromContext(ctx).WithName("intake")
+	s.launch = func(p *pipeline) { s.begin(ctx, p) }
 	for _, p := range s.pipelines {
 		s.launch(p)
 	}
@@ -193,7 +192,7 @@ func (s *Supervisor) Apply(w Wanted) {
 	}
 	p = s.newPipeline(key, w)
 	s.pipelines[key] = p
-	if s.ctx != nil {
+	if s.launch != nil {
 		s.launch(p)
 	}
 }
@@ -260,10 +259,10 @@ func (s *Supervisor) newPipeline(key types.NamespacedName, w Wanted) *pipeline {
 	return p
 }
 
-// launch starts a pipeline, once the one of the same name that was removed before has ended.
-func (s *Supervisor) launch(p *pipeline) {
-	ctx, cancel := context.WithCancel(s.ctx)
-	p.cancel, p.done, p.log = cancel, make(chan struct{}), s.log.WithValues("pipeline", p.key)
+// begin starts a pipeline, once the one of the same name that was removed before has ended. The caller holds the lock.
+func (s *Supervisor) begin(ctx context.Context, p *pipeline) {
+	ctx, p.cancel = context.WithCancel(ctx)
+	p.done, p.log = make(chan struct{}), logf.FromContext(ctx).WithName("intake").WithValues("pipeline", p.key)
 	before := s.ending[p.key]
 	delete(s.ending, p.key)
 	go func() {
