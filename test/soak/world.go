@@ -23,6 +23,8 @@ const (
 	restartPause = time.Second
 	// killPatience is how long a kill waits for its victim to be alive.
 	killPatience = time.Minute
+	// approvePatience is how long Salesforce may refuse an approval.
+	approvePatience = 30 * time.Second
 )
 
 // world is what the actions act on.
@@ -121,14 +123,16 @@ func (w *world) perform(ctx context.Context, actions []action) error {
 	return nil
 }
 
-// approve approves the next orders, as staff do.
+// approve approves the next orders, as staff do: when Salesforce refuses, they try again.
 func (w *world) approve(ctx context.Context, count int) error {
-	var ids []string
 	for _, order := range w.orders[w.approved : w.approved+count] {
-		ids = append(ids, order.ID)
+		err := stage.Eventually(ctx, approvePatience, "approving "+order.ID, func() error { return w.stage.Control.Approve(ctx, order.ID) })
+		if err != nil {
+			return err
+		}
+		w.approved++
 	}
-	w.approved += count
-	return w.stage.Control.Approve(ctx, ids...)
+	return nil
 }
 
 // victim waits until the manager runs.
