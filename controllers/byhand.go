@@ -1,0 +1,16 @@
+package controllers
+
+import "github.com/orderbridge/orderbridge/api/v1alpha1"
+
+// NewBackend completes a backend that was made by hand, without a PipelineReconciler: it adds what is remembered of this
+// WHMCS storing the order's key, starting from what is known.
+func NewBackend(backend Backend, known []v1alpha1.MarkerStatus) *Backend {
+	backend.Markers = newMarkerMemory(backend.Spec.Whmcs.Markers, known)
+	backend.fields = newFieldMemory(backend.Spec.Whmcs.MarkerCustomFieldName)
+	return &backend
+}
+
+// Prepare readies the reconciler for Reconcile being called by hand, without a manager.
+func (r *OrderReconciler) Prepare() {
+	r.prepare()
+}
