@@ -45,8 +45,6 @@ func (l *links) acquire() (*link, error) {
 		}
 		l.all[l.current] = true
 	}
-	// Without this a repaired network is noticed only when gRPC's own pause is over.
-	l.current.conn.ResetConnectBackoff()
 	l.current.users++
 	return l.current, nil
 }
