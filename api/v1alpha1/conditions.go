@@ -120,6 +120,8 @@ const (
 	RequestedReason = "Requested"
 	// ForcedReason: a person allowed a call to be sent again although its first outcome is not known.
 	ForcedReason = "Forced"
+	// AllowanceLowReason: an allowance of the Salesforce org is nearly used up.
+	AllowanceLowReason = "AllowanceLow"
 	// RequestRefusedReason: what was asked cannot be done; the message says why.
 	RequestRefusedReason = "RequestRefused"
 )
@@ -156,6 +158,8 @@ const (
 	TopicUnavailableReason = "TopicUnavailable"
 	// DeliveryLimitReason: the org's event deliveries for 24 hours are used up.
 	DeliveryLimitReason = "DeliveryLimit"
+	// StoringFailedReason: events arrive, but the API server does not take their orders.
+	StoringFailedReason = "StoringFailed"
 	// ReachableReason: WHMCS answers.
 	ReachableReason = "Reachable"
 	// BreakerOpenReason: WHMCS failed repeatedly; calls are held back and one probe at a time is sent.

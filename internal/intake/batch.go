@@ -78,7 +78,7 @@ func (s *stream) store(ctx context.Context, items []item, arrived time.Time) tal
 	inParallel(lanes, s.p.Parallel, func(tasks []task) {
 		for _, t := range tasks {
 			e := items[t.item].event
-			r, err := s.p.store.put(ctx, t.order, func(problem string) *v1alpha1.ProvisioningOrder { return s.malformed(e, problem) })
+			r, err := s.p.store.put(ctx, t.order, func(problem string) *v1alpha1.ProvisioningOrder { return s.malformed(e, problem) }, s.stuck)
 			if err != nil {
 				return
 			}

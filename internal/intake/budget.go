@@ -9,9 +9,6 @@ import (
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
 )
 
-// AllowanceLowReason is the reason of the event that warns of an allowance which is nearly used up.
-const AllowanceLowReason = "AllowanceLow"
-
 // The org's allowances that matter here, by Salesforce's names.
 const (
 	apiRequestsLimit     = "DailyApiRequests"
@@ -80,7 +77,7 @@ func (p *pipeline) warnUsage(last *v1alpha1.Usage, now v1alpha1.Usage) {
 		{"event deliveries", last.EventsDelivered, last.EventsDeliveredMax, now.EventsDelivered, now.EventsDeliveredMax, "find the other subscribers, filter the channel, or raise the org's allowance; beyond it the bus delivers nothing more"},
 	} {
 		if low(a.used, a.limit) && !low(a.before, a.beforeMax) {
-			p.warn(AllowanceLowReason, "ObserveUsage", "%d of the org's %d %s of 24 hours are used: %s", a.used, a.limit, a.name, a.advice)
+			p.warn(v1alpha1.AllowanceLowReason, "ObserveUsage", "%d of the org's %d %s of 24 hours are used: %s", a.used, a.limit, a.name, a.advice)
 		}
 	}
 }

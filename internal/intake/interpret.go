@@ -29,6 +29,7 @@ const (
 	longestSchema  = 128
 	longestProblem = 1024
 	longestPayload = 48 << 10
+	longestReplay  = 768 // 1024 in base64
 )
 
 var uuidShape = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
@@ -108,12 +109,15 @@ func (a announcer) object(origin v1alpha1.Origin, event *v1alpha1.Event) *v1alph
 func (a announcer) event(e pubsub.Event) *v1alpha1.Event {
 	event := &v1alpha1.Event{
 		ID:             cut(e.ID, longestText),
-		ReplayID:       e.ReplayID,
 		Topic:          a.trigger.Topic,
 		SchemaID:       cut(e.SchemaID, longestSchema),
 		IdempotencyKey: textField(e, idempotencyField),
 		CorrelationID:  textField(e, correlationField),
 		RequestedBy:    textField(e, requestedByField),
+	}
+	// It is kept for people only: a position that is too long to keep must not cost the order.
+	if len(e.ReplayID) <= longestReplay {
+		event.ReplayID = e.ReplayID
 	}
 	if !e.CreatedDate.IsZero() {
 		event.PublishedAt = new(metav1.NewMicroTime(e.CreatedDate))

@@ -92,10 +92,8 @@ func (p *pipeline) collect(ch chan<- prometheus.Metric) {
 	}
 	now := p.Clock.Now()
 	r := p.book.read()
-	for _, t := range r.Triggers {
-		if t.Phase == PhaseStopped {
-			continue
-		}
+	for _, wanted := range p.spec().Triggers {
+		t := r.trigger(wanted.Topic)
 		up := 0.0
 		if t.Phase == PhaseStreaming {
 			up = 1

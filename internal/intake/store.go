@@ -44,10 +44,15 @@ type store struct {
 	clock  clock.Clock
 }
 
+// patience is how often something fails before anybody is told.
+const patience = 3
+
 // put returns once the object exists, however long the API server is away, or when ctx ends. It never asks the caller
-// to give up on an object: what the API server refuses for good is kept in another form.
-func (s *store) put(ctx context.Context, order *v1alpha1.ProvisioningOrder, fallback func(problem string) *v1alpha1.ProvisioningOrder) (result, error) {
-	for wait := newBackoff(); ; {
+// to give up on an object: what the API server refuses for good is kept in the form that fallback gives it. If it takes
+// long, trouble hears why.
+func (s *store) put(ctx context.Context, order *v1alpha1.ProvisioningOrder, fallback func(problem string) *v1alpha1.ProvisioningOrder, trouble func(error)) (result, error) {
+	wait := newBackoff()
+	for attempt := 1; ; attempt++ {
 		r, err := s.tryOnce(ctx, order)
 		if err == nil {
 			return r, nil
@@ -56,7 +61,10 @@ func (s *store) put(ctx context.Context, order *v1alpha1.ProvisioningOrder, fall
 			return known, ctx.Err()
 		}
 		if refusedForGood(err) {
-			return s.putRefused(ctx, order, fallback, err)
+			return s.putRefused(ctx, order, fallback, trouble, err)
+		}
+		if attempt >= patience {
+			trouble(err)
 		}
 		logf.FromContext(ctx).Info("Storing an order failed, trying again", "order", order.Name, "error", err.Error())
 		if err := wait.sleep(ctx, s.clock); err != nil {
@@ -66,7 +74,7 @@ func (s *store) put(ctx context.Context, order *v1alpha1.ProvisioningOrder, fall
 }
 
 // putRefused stores what remains of an object that the API server refused.
-func (s *store) putRefused(ctx context.Context, order *v1alpha1.ProvisioningOrder, fallback func(string) *v1alpha1.ProvisioningOrder, cause error) (result, error) {
+func (s *store) putRefused(ctx context.Context, order *v1alpha1.ProvisioningOrder, fallback func(string) *v1alpha1.ProvisioningOrder, trouble func(error), cause error) (result, error) {
 	log := logf.FromContext(ctx).WithValues("order", order.Name)
 	if fallback == nil {
 		log.Error(cause, "The API server refuses the object, and there is no event to keep instead")
@@ -74,7 +82,7 @@ func (s *store) putRefused(ctx context.Context, order *v1alpha1.ProvisioningOrde
 	}
 	problem := "the API server refuses the object: " + refusal(cause)
 	next := fallback(problem)
-	return s.put(ctx, next, s.poorer(next))
+	return s.put(ctx, next, s.poorer(next), trouble)
 }
 
 // poorer returns the form of a malformed event that is tried when even that is refused, or nil if nothing is left to
@@ -200,7 +208,7 @@ func retryToken(existing *v1alpha1.ProvisioningOrder, e *v1alpha1.Event) (token 
 	if e == nil || e.PublishedAt == nil || !existing.DeletionTimestamp.IsZero() {
 		return "", false
 	}
-	if existing.Spec.Event != nil && e.ID != "" && existing.Spec.Event.ID == e.ID {
+	if sameEvent(existing.Spec.Event, e) {
 		return "", false
 	}
 	stalled := meta.FindStatusCondition(existing.Status.Conditions, v1alpha1.StalledCondition)
@@ -213,6 +221,11 @@ func retryToken(existing *v1alpha1.ProvisioningOrder, e *v1alpha1.Event) (token 
 		}
 	}
 	return cut(e.PublishedAt.UTC().Format(time.RFC3339Nano)+tokenMark+e.ID, longestText), true
+}
+
+// sameEvent tells a redelivery. A publisher may give several events the same id.
+func sameEvent(a, b *v1alpha1.Event) bool {
+	return a != nil && a.ID == b.ID && a.PublishedAt.Equal(b.PublishedAt)
 }
 
 // tokenTime returns the time of the event that a token was made of.

@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -36,8 +37,11 @@ func TestRetryToken(t *testing.T) {
 		"the sweep":              {v1alpha1.ProvisioningOrder{Status: v1alpha1.ProvisioningOrderStatus{Conditions: stalledAt(noon)}}, nil, ""},
 		"no time of publication": {v1alpha1.ProvisioningOrder{Status: v1alpha1.ProvisioningOrderStatus{Conditions: stalledAt(noon)}}, &v1alpha1.Event{ID: "e2"}, ""},
 		"the event that made the object": {v1alpha1.ProvisioningOrder{
-			Spec: v1alpha1.ProvisioningOrderSpec{Event: &v1alpha1.Event{ID: "e2"}}, Status: v1alpha1.ProvisioningOrderStatus{Conditions: stalledAt(noon)},
+			Spec: v1alpha1.ProvisioningOrderSpec{Event: later.DeepCopy()}, Status: v1alpha1.ProvisioningOrderStatus{Conditions: stalledAt(noon)},
 		}, later, ""},
+		"another event with the same id made the object": {v1alpha1.ProvisioningOrder{
+			Spec: v1alpha1.ProvisioningOrderSpec{Event: &v1alpha1.Event{ID: "e2", PublishedAt: micro(noon)}}, Status: v1alpha1.ProvisioningOrderStatus{Conditions: stalledAt(noon)},
+		}, later, laterToken},
 		"another event made the object": {v1alpha1.ProvisioningOrder{
 			Spec: v1alpha1.ProvisioningOrderSpec{Event: &v1alpha1.Event{ID: "e1"}}, Status: v1alpha1.ProvisioningOrderStatus{Conditions: stalledAt(noon)},
 		}, later, laterToken},
@@ -203,6 +207,8 @@ func TestPositionWaitsForTheAPIServer(t *testing.T) {
 	}
 	r.start()
 	r.eventually("the sixth order was tried several times", func() bool { return attempts.Load() >= 3 })
+	r.eventually("the trouble shows", func() bool { return r.connected() == v1alpha1.StoringFailedReason })
+	r.eventually("the status shows it", func() bool { return strings.Contains(r.trigger(eventTopic).Message, "etcd is away") })
 	if s := r.trigger(eventTopic); len(s.ReplayID) != 0 {
 		t.Errorf("the position is %s while an order is not stored", s.ReplayID)
 	}
@@ -210,9 +216,11 @@ func TestPositionWaitsForTheAPIServer(t *testing.T) {
 	if s := r.trigger(eventTopic); string(s.ReplayID) != "position 4" || s.Received != 5 {
 		t.Errorf("the position is %q after %d events, want the end of the stored prefix: position 4 after 5", s.ReplayID, s.Received)
 	}
-	down.Store(false)
 	r.start()
+	r.eventually("the trouble shows again", func() bool { return r.connected() == v1alpha1.StoringFailedReason })
+	down.Store(false)
 	r.eventually("all are stored", func() bool { return r.trigger(eventTopic).Received == 10 })
+	r.eventually("all is well", func() bool { return r.connected() == v1alpha1.ConnectedReason })
 	if got := len(r.orders()); got != 10 {
 		t.Errorf("there are %d orders, want 10", got)
 	}

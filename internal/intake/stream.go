@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,6 +21,11 @@ type stream struct {
 	org     Org
 	initial v1alpha1.InitialReplay
 	replay  *replay
+
+	mu sync.Mutex
+	// told is the state that the bus told of last; troubled says that another is shown in its place.
+	told     TriggerState
+	troubled bool
 }
 
 // run keeps the stream going until ctx ends.
@@ -122,6 +128,9 @@ func (s *stream) handle(ctx context.Context, batch pubsub.Batch) error {
 	}
 	t := s.store(ctx, s.announce(ctx, batch.Events), arrived)
 	s.count(t)
+	if t.stored == len(batch.Events) {
+		s.unstuck()
+	}
 	s.p.book.edit(func(r *record) bool {
 		status := r.trigger(s.trigger.Topic)
 		status.LastEventAt = new(metav1.NewMicroTime(arrived))
@@ -157,5 +166,29 @@ func (s *stream) labels() []string {
 // state shows what the stream does, in the status and to the reconciler.
 func (s *stream) state(state pubsub.StreamState) {
 	s.replay.streaming(state.Phase == pubsub.Streaming)
-	s.p.show(streamState(s.trigger.Topic, state, s.p.loginFailure()))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told, s.troubled = streamState(s.trigger.Topic, state, s.p.loginFailure()), false
+	s.p.show(s.told)
+}
+
+// stuck shows that events arrive and cannot be stored.
+func (s *stream) stuck(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.troubled = true
+	s.p.show(TriggerState{
+		Topic: s.trigger.Topic, Phase: s.told.Phase, Reason: v1alpha1.StoringFailedReason,
+		Message: "Events arrive, but the API server does not take their orders: " + err.Error() + ". The position stays where it is",
+	})
+}
+
+// unstuck shows the state of the stream again.
+func (s *stream) unstuck() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.troubled {
+		s.troubled = false
+		s.p.show(s.told)
+	}
 }

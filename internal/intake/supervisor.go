@@ -44,10 +44,12 @@ type Options struct {
 	Parallel int
 	// CheckpointEvery is the shortest time between two writes of a pipeline's positions. Default 1 s.
 	CheckpointEvery time.Duration
-	// SweepPerSecond is how many orders a sweep creates in a second. Default 20.
+	// SweepPerSecond is how many orders a sweep creates in a second. Default 50.
 	SweepPerSecond int
 	// SweepGrace is how long a sweep leaves a changed order to its event. Default 10 s.
 	SweepGrace time.Duration
+	// SweepSoon is the shortest time between two sweeps that change events ask for. Default 30 s.
+	SweepSoon time.Duration
 	// ReplayQuiet is how long a stream must be silent to count as caught up. Default 5 s.
 	ReplayQuiet time.Duration
 	// ReplayMost is how long a sweep waits for streams to catch up. Default 30 s.
@@ -67,8 +69,9 @@ func (o *Options) setDefaults() {
 	}
 	o.Parallel = cmp.Or(o.Parallel, 16)
 	o.CheckpointEvery = cmp.Or(o.CheckpointEvery, time.Second)
-	o.SweepPerSecond = cmp.Or(o.SweepPerSecond, 20)
+	o.SweepPerSecond = cmp.Or(o.SweepPerSecond, 50)
 	o.SweepGrace = cmp.Or(o.SweepGrace, 10*time.Second)
+	o.SweepSoon = cmp.Or(o.SweepSoon, 30*time.Second)
 	o.ReplayQuiet = cmp.Or(o.ReplayQuiet, 5*time.Second)
 	o.ReplayMost = cmp.Or(o.ReplayMost, 30*time.Second)
 	o.Patience = cmp.Or(o.Patience, 5*time.Second)

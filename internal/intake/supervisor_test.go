@@ -45,7 +45,7 @@ func newRig(t testing.TB, topics ...string) *rig {
 	}
 	r.options = Options{
 		Client: cluster, Reader: cluster, Recorder: r.recorder, OpenBus: r.bus.open,
-		CheckpointEvery: 20 * time.Millisecond, Patience: 100 * time.Millisecond, SweepGrace: time.Millisecond, ReplayQuiet: 50 * time.Millisecond, SweepPerSecond: 1000,
+		CheckpointEvery: 20 * time.Millisecond, Patience: 100 * time.Millisecond, SweepGrace: time.Millisecond, ReplayQuiet: 50 * time.Millisecond, SweepPerSecond: 1000, SweepSoon: 10 * time.Millisecond,
 	}
 	return r
 }

@@ -49,14 +49,19 @@ type sweeper struct {
 	p    *pipeline
 	wake chan struct{}
 
-	mu     sync.Mutex
-	wanted bool
+	mu sync.Mutex
+	// wanted asks for a sweep at once, soon for one before long.
+	wanted, soon bool
 }
 
-// request asks for a sweep at once.
+// request asks for a sweep at once. One on behalf of change events comes a little later: they may come often.
 func (w *sweeper) request(why string) {
 	w.mu.Lock()
-	w.wanted = true
+	if why == sweepChange {
+		w.soon = true
+	} else {
+		w.wanted = true
+	}
 	w.mu.Unlock()
 	w.p.log.V(1).Info("Requesting a sweep", "why", why)
 	w.nudge()
@@ -70,7 +75,7 @@ func (w *sweeper) nudge() {
 	}
 }
 
-// take returns whether a sweep was asked for, and forgets it.
+// take returns whether a sweep was asked for at once, and forgets that.
 func (w *sweeper) take() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -79,15 +84,29 @@ func (w *sweeper) take() bool {
 	return wanted
 }
 
+// hurried reports whether a sweep was asked for soon.
+func (w *sweeper) hurried() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.soon
+}
+
+// fresh forgets what was asked for: a sweep begins.
+func (w *sweeper) fresh() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wanted, w.soon = false, false
+}
+
 // run sweeps at start, on the interval and when asked, until ctx ends.
 func (w *sweeper) run(ctx context.Context, org Org) {
-	w.take()
 	now := func() time.Duration { return 0 }
 	wait, retry := now, newSweepBackoff()
 	for ended := w.p.Clock.Now(); ; {
 		if !w.wait(ctx, func() time.Duration { return wait() - w.p.Clock.Since(ended) }) {
 			return
 		}
+		w.fresh()
 		err := w.sweep(ctx, org)
 		if ctx.Err() != nil {
 			return
@@ -106,9 +125,13 @@ func (w *sweeper) run(ctx context.Context, org Org) {
 
 func newSweepBackoff() *backoff { return &backoff{next: 5 * time.Second, longest: 5 * time.Minute} }
 
-// interval is the time between two sweeps: longer when the org runs out of API requests.
+// interval is the time between two sweeps: shorter if change events ask for one, longer when the org runs out of API
+// requests.
 func (w *sweeper) interval() time.Duration {
 	interval := w.p.spec().Sweep.Interval.Duration
+	if w.hurried() {
+		interval = min(interval, w.p.SweepSoon)
+	}
 	if w.p.short() {
 		interval *= 4
 	}
@@ -283,7 +306,7 @@ func (w *sweeper) create(ctx context.Context, ids []salesforce.ID) (made int, er
 		if err := limit.Wait(ctx); err != nil {
 			return made, err
 		}
-		r, err := w.p.store.put(ctx, a.swept(id), nil)
+		r, err := w.p.store.put(ctx, a.swept(id), nil, func(error) {})
 		if err != nil {
 			return made, err
 		}

@@ -75,6 +75,39 @@ func TestSweepLeavesFreshOrdersToTheirEvents(t *testing.T) {
 	}
 }
 
+func TestSplit(t *testing.T) {
+	at := func(n int, changed string) salesforce.Record {
+		return salesforce.Record{"Id": string(orderID(n)), "LastModifiedDate": changed}
+	}
+	old, fresh := (&sweeper{}).split([]salesforce.Record{
+		at(1, "2026-03-01T10:59:59.000+0000"), at(2, "2026-03-01T11:30:00.000+0000"), at(3, "2026-03-01T12:00:00.000+0100"),
+		at(4, "2026-03-01T10:00:00Z"), at(5, ""), at(6, "2026-03-09T12:00:00.000+0000"),
+	}, noon)
+	if diff := cmp.Diff([]salesforce.ID{orderID(1), orderID(4)}, old); diff != "" {
+		t.Errorf("old (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]salesforce.ID{orderID(2), orderID(3), orderID(5), orderID(6)}, fresh); diff != "" {
+		t.Errorf("fresh (-want +got):\n%s", diff)
+	}
+}
+
+func TestSweepsForChangeEventsAreApart(t *testing.T) {
+	r := newRig(t, changeTopic)
+	r.options.SweepSoon = time.Hour
+	r.start()
+	r.eventually("the first sweep is over", func() bool { return r.read().Status.Sweep != nil })
+	asked := len(r.org.asking())
+	r.bus.publish(changeTopic, changeEventOf(1, noon, "801*"), changeEventOf(2, noon, "801*"))
+	r.eventually("the events have arrived", func() bool { return r.trigger(changeTopic).Received == 2 })
+	r.edit(func(p *v1alpha1.ProvisioningPipeline) {
+		p.Annotations = map[string]string{v1alpha1.SweepRequestedAtAnnotation: "now"}
+	})
+	r.eventually("a request is handled at once all the same", func() bool { return r.read().Status.Sweep.LastHandledRequest == "now" })
+	if got := len(r.org.asking()) - asked; got != 1 {
+		t.Errorf("%d sweeps, want the one that was requested", got)
+	}
+}
+
 func TestSweepOnDemand(t *testing.T) {
 	r := newRig(t, eventTopic)
 	r.start()
