@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,13 +87,13 @@ func (w *world) count(ctx context.Context) (map[v1alpha1.OrderState]int, error) 
 	return counts, err
 }
 
-func inWords(counts map[v1alpha1.OrderState]int, err error) string {
+func inWords[Kind ~string](counts map[Kind]int, err error) string {
 	if err != nil {
 		return err.Error()
 	}
 	var words []string
-	for state, count := range counts {
-		words = append(words, fmt.Sprintf("%d %s", count, state))
+	for kind, count := range counts {
+		words = append(words, fmt.Sprintf("%d %s", count, cmp.Or(string(kind), "new")))
 	}
 	slices.Sort(words)
 	return strings.Join(words, ", ")
@@ -113,7 +114,28 @@ func (w *world) books(ctx context.Context) (outcome, error) {
 	if w.approved != len(w.orders) || audit.Wanted != len(w.orders) {
 		return outcome{}, fmt.Errorf("%d orders approved, %d wanted by the audit, want %d", w.approved, audit.Wanted, len(w.orders))
 	}
+	counters, err := w.stage.Control.Counters(ctx)
+	if err != nil {
+		return outcome{}, fmt.Errorf("reading the counters: %w", err)
+	}
+	for _, step := range []v1alpha1.CallStep{v1alpha1.AddOrderCall, v1alpha1.AcceptOrderCall} {
+		fmt.Printf("%s: WHMCS ended the calls with %s; the claims were settled as %s\n",
+			step, inWords(counters.Whmcs.Calls[string(step)], nil), inWords(settled(list.Items, step), nil))
+	}
 	return compare(w.orders, list.Items, audit), nil
+}
+
+// settled counts what became of the calls of a step.
+func settled(objects []v1alpha1.ProvisioningOrder, step v1alpha1.CallStep) map[v1alpha1.CallOutcome]int {
+	counts := map[v1alpha1.CallOutcome]int{}
+	for i := range objects {
+		for _, call := range objects[i].Status.Calls {
+			if call.Step == step {
+				counts[call.Outcome]++
+			}
+		}
+	}
+	return counts
 }
 
 // compare judges every order: its object, and what the audit found.
