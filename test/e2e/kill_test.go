@@ -20,7 +20,7 @@ func TestManagerKilledBeforeAddOrderIsRecorded(t *testing.T) {
 	s := onStage(t)
 	order := draft(t, s)
 	faulty(t, s, order, whmcs.Fault{Kind: whmcs.LatencyAfter, Action: "AddOrder", Delay: slow, Count: 1})
-	killed(t, s, order, v1alpha1.AddOrderCall, func(o whmcs.Order) bool { return true })
+	killed(t, s, order, v1alpha1.AddOrderCall, func(whmcs.Order) bool { return true })
 
 	started := time.Now()
 	manage(t, s)

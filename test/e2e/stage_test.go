@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"log"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,7 +28,7 @@ func TestMain(m *testing.M) {
 	m.Run()
 	if shared.stage != nil {
 		if err := shared.stage.Close(); err != nil {
-			log.Print("closing the stage: ", err)
+			fmt.Fprintln(os.Stderr, "closing the stage:", err)
 		}
 	}
 	if shared.dir != "" {
