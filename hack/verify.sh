@@ -22,9 +22,10 @@ trap 'rm -rf "$copy" "$copy.before"' EXIT
 
 echo "verify: generated files"
 make --no-print-directory -C "$copy" generate >/dev/null
-while IFS= read -r line; do
-	complain "stale, run make generate: ${line//$copy.before/.}"
-done < <(diff -rq "$copy.before" "$copy" || true)
+while IFS= read -r file; do
+	file=${file#"$copy.before/"}
+	complain "stale, run make generate: ${file#"$copy/"}"
+done < <(git diff --no-index --name-only "$copy.before" "$copy" || true)
 
 echo "verify: formatting"
 while IFS= read -r file; do
