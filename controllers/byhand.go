@@ -6,6 +6,7 @@ import "github.com/orderbridge/orderbridge/api/v1alpha1"
 // WHMCS storing the order's key, starting from what is known.
 func NewBackend(backend Backend, known []v1alpha1.MarkerStatus) *Backend {
 	backend.Markers = newMarkerMemory(backend.Spec.Whmcs.Markers, known)
+	backend.Reporting = backend.Mapping
 	backend.fields = newFieldMemory(backend.Spec.Whmcs.MarkerCustomFieldName)
 	return &backend
 }

@@ -54,14 +54,15 @@ func (o clusterOwners) hasOrder(ctx context.Context, order *v1alpha1.Provisionin
 	}
 	own := o.url(order)
 	for i := range list.Items {
-		if other := &list.Items[i]; other.UID != order.UID && o.url(other) == own {
+		// An order whose pipeline is not known may be of the same WHMCS.
+		if other := &list.Items[i]; other.UID != order.UID && (o.url(other) == own || o.url(other) == "") {
 			return true, nil
 		}
 	}
 	return false, nil
 }
 
-// url is that of the order's WHMCS, or empty while its pipeline is not known: then the worst is assumed.
+// url is that of the order's WHMCS, or empty while its pipeline is not known.
 func (o clusterOwners) url(order *v1alpha1.ProvisioningOrder) string {
 	if backend := o.backends.Get(types.NamespacedName{Namespace: order.Namespace, Name: order.Spec.PipelineRef.Name}); backend != nil {
 		return backend.Spec.Whmcs.URL

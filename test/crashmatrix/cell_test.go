@@ -26,7 +26,7 @@ const (
 	// resumeSoon is within the time in which a paused call may still leave.
 	resumeSoon = 150 * time.Millisecond
 	// lateBy is within the settle time.
-	lateBy = 600 * time.Millisecond
+	lateBy = 2 * time.Second
 	// cellTime is far more than any order needs.
 	cellTime = 60 * time.Second
 )
@@ -34,9 +34,9 @@ const (
 // timeouts are shorter than the CRD allows, so that a cell takes seconds.
 var timeouts = v1alpha1.WhmcsTimeouts{
 	Read:        metav1.Duration{Duration: 5 * time.Second},
-	AddOrder:    metav1.Duration{Duration: 500 * time.Millisecond},
-	AcceptOrder: metav1.Duration{Duration: 500 * time.Millisecond},
-	Settle:      metav1.Duration{Duration: 1500 * time.Millisecond},
+	AddOrder:    metav1.Duration{Duration: 1500 * time.Millisecond},
+	AcceptOrder: metav1.Duration{Duration: 1500 * time.Millisecond},
+	Settle:      metav1.Duration{Duration: 3 * time.Second},
 	Services:    metav1.Duration{Duration: 30 * time.Second},
 }
 
