@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -153,6 +154,51 @@ func TestPipelinesAreApart(t *testing.T) {
 		starts := r.bus.started(eventTopic)
 		return len(starts) == 3 && starts[2].Preset == pubsub.Earliest
 	})
+}
+
+// TestTwoLeadersAtOnce: the old leader does not know yet that it is none any more.
+func TestTwoLeadersAtOnce(t *testing.T) {
+	r := newRig(t, eventTopic)
+	second := *r
+	r.start()
+	second.start()
+	r.eventually("both stream", func() bool { return r.bus.running() == 2 })
+	for n := range 300 {
+		r.bus.publish(eventTopic, orderEvent(n, noon))
+	}
+	r.eventually("all orders exist", func() bool { return len(r.orders()) == 300 })
+	r.stop()
+	r.bus.publish(eventTopic, orderEvent(300, noon))
+	second.eventually("the other goes on", func() bool { return string(second.trigger(eventTopic).ReplayID) == "position 300" })
+	second.stop()
+	if got := len(r.orders()); got != 301 {
+		t.Errorf("there are %d orders, want 301", got)
+	}
+}
+
+func TestPositionsThatCannotBeReadAreWaitedFor(t *testing.T) {
+	r := newRig(t, eventTopic)
+	r.bus.publish(eventTopic, orderEvent(1, noon), orderEvent(2, noon))
+	r.start()
+	r.eventually("both are stored", func() bool { return r.trigger(eventTopic).Received == 2 })
+	r.stop()
+	var failures atomic.Int64
+	r.options.Reader = interceptor.NewClient(cluster, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+			if failures.Add(1) <= 3 {
+				return apierrors.NewServiceUnavailable("etcd is away")
+			}
+			return c.Get(ctx, key, obj, opts...)
+		},
+	})
+	r.start()
+	if r.snapshot().Loaded && failures.Load() < 3 {
+		t.Error("the snapshot claims to know what could not be read")
+	}
+	r.eventually("it streams", func() bool { return r.bus.running() == 1 })
+	if p := r.bus.started(eventTopic)[1]; string(p.ReplayID) != "position 1" {
+		t.Errorf("the stream began at %+v, want position 1: without it everything is read again", p)
+	}
 }
 
 func TestCreatedAgainUnderTheSameName(t *testing.T) {

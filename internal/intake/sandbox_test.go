@@ -329,8 +329,9 @@ func TestBothTriggers(t *testing.T) {
 	ids := approved(t, box, 20)
 	r.eventually("the orders exist", func() bool { return len(r.orders()) == 20 })
 	r.eventually("the approvals have arrived as changes", func() bool { return r.trigger(changeTopic).Received >= 20 })
+	r.eventually("the first sweep is over", func() bool { return r.read().Status.Sweep != nil })
 	if box.Salesforce.Counters()["query"] == 0 {
-		t.Fatal("the sandbox counted no query: the comparison below would prove nothing")
+		t.Fatal("the sandbox did not count the sweep's query: the comparison below would prove nothing")
 	}
 	heard, queries := r.trigger(changeTopic).Received, box.Salesforce.Counters()["query"]
 	for _, id := range ids {

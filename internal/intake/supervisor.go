@@ -211,10 +211,19 @@ func (s *Supervisor) remove(key types.NamespacedName) {
 	p := s.pipelines[key]
 	delete(s.pipelines, key)
 	s.meters.forget(key)
-	if p != nil && p.cancel != nil {
-		p.cancel()
-		s.ending[key] = p
+	if p == nil || p.cancel == nil {
+		return
 	}
+	p.cancel()
+	s.ending[key] = p
+	go func() {
+		<-p.done
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.ending[key] == p {
+			delete(s.ending, key)
+		}
+	}()
 }
 
 // Snapshot returns what is known of a pipeline; the zero value if it was never applied.
