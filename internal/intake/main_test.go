@@ -55,15 +55,16 @@ func run(m *testing.M) int {
 	}
 	var err error
 	config, err = server.Start()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "starting the API server: %v\n", err)
-		return 1
-	}
+	// A start that fails half-way leaves processes too.
 	defer func() {
 		if err := server.Stop(); err != nil {
 			fmt.Fprintf(os.Stderr, "stopping the API server: %v\n", err)
 		}
 	}()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "starting the API server: %v\n", err)
+		return 1
+	}
 	// The tests measure the intake, not the client's own throttle.
 	config.QPS = -1
 	cluster, err = client.NewWithWatch(config, client.Options{Scheme: scheme})
