@@ -70,9 +70,10 @@ func (w *worker) lookAtOrder(ctx context.Context, order *v1alpha1.ProvisioningOr
 		known.InvoiceID = theirs.InvoiceID
 	}
 	seen := acceptance{at: began, found: true, status: theirs.Status}
-	if !strings.EqualFold(theirs.Status, whmcsPending) || lastCall(order.Status.Calls, v1alpha1.AcceptOrderCall) == nil {
+	if !strings.EqualFold(theirs.Status, whmcsPending) {
 		return seen, nil
 	}
+	// Also without a claim: the object may have been made anew, and then it does not remember that provisioning began.
 	for _, item := range theirs.LineItems {
 		if strings.EqualFold(item.Status, whmcsActive) {
 			seen.anyActive = true

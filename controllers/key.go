@@ -177,8 +177,11 @@ func (w *worker) look(ctx context.Context, order *v1alpha1.ProvisioningOrder, cl
 			seen.matches = append(seen.matches, match{theirs.ID, theirs.Status, "notes"})
 		case inDomains(theirs.LineItems, order):
 			seen.matches = append(seen.matches, match{theirs.ID, theirs.Status, "line domain"})
+		case !carriesAnyKey(theirs) && match{status: theirs.Status}.live():
+			seen.keyless = append(seen.keyless, theirs.ID)
 		}
 	}
+	slices.Sort(seen.keyless)
 	if w.backend.Markers.wants(v1alpha1.CustomFieldMarker) && len(seen.matches) == 0 {
 		err = w.lookInFields(ctx, order, clientID, orders, &seen)
 	}

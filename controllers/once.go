@@ -58,6 +58,8 @@ type sight struct {
 	matches []match
 	// highest is the highest order id of the client.
 	highest int64
+	// keyless are the client's orders that carry no key at all and were not withdrawn.
+	keyless []int64
 	// lookalikes are keyless orders above the baseline with exactly the plan's lines that no other object has. They are
 	// looked for only when an open claim has outlived its settle time.
 	lookalikes []int64

@@ -18,7 +18,9 @@ func (w *worker) order(ctx context.Context, order *v1alpha1.ProvisioningOrder) o
 	if w.backend.Billing == nil {
 		return w.withoutBilling(order)
 	}
-	if !w.enter(order) {
+	// An effect that is there already is taken over whoever else is busy with the client; only a claim needs the gate.
+	entered := w.enter(order)
+	if !entered && !isOpen(lastCall(order.Status.Calls, v1alpha1.AddOrderCall)) {
 		return w.clientBusy(order)
 	}
 	seen, err := w.sightOf(ctx, order)
@@ -27,21 +29,23 @@ func (w *worker) order(ctx context.Context, order *v1alpha1.ProvisioningOrder) o
 	}
 	for forced := false; ; {
 		v := decideOrder(order.Status.Calls, seen, w.permission(order), w.settleTime())
-		switch v.kind {
-		case adoptVerdict:
+		switch {
+		case v.kind == adoptVerdict:
 			return w.adopt(order, v)
-		case settleVerdict:
+		case v.kind == waitVerdict:
+			return wait(v.after, v.reason, v.evidence)
+		case v.kind == stallVerdict:
+			return stall(v.reason, errors.New(v.evidence))
+		case !entered:
+			return w.clientBusy(order)
+		case v.kind == settleVerdict:
 			forced = v.forced
 			w.settle(order, v1alpha1.AddOrderCall, v1alpha1.NotFoundOutcome, v.evidence)
 			if order.Status.Failures++; order.Status.Failures >= retryBudget {
 				return stall(v1alpha1.OutcomeUnknownReason, errors.New("the answers to AddOrder keep getting lost, and no order was found after any of them"))
 			}
-		case claimVerdict:
-			return w.addOrder(ctx, order, seen.highest, forced)
-		case waitVerdict:
-			return wait(v.after, v.reason, v.evidence)
 		default:
-			return stall(v.reason, errors.New(v.evidence))
+			return w.addOrder(ctx, order, seen.highest, forced)
 		}
 	}
 }
@@ -57,26 +61,21 @@ func (w *worker) sightOf(ctx context.Context, order *v1alpha1.ProvisioningOrder)
 	}
 	last := lastCall(order.Status.Calls, v1alpha1.AddOrderCall)
 	if isOpen(last) && len(seen.matches) == 0 && !seen.at.Before(settledFrom(last, w.settleTime())) {
-		seen.lookalikes, err = w.lookalikes(ctx, order, last.Baseline)
+		seen.lookalikes, err = w.lookalikes(ctx, order, seen.keyless, last.Baseline)
 	}
 	return seen, err
 }
 
 // lookalikes are orders of the client above the baseline, without a key, with exactly the plan's lines, that no other
 // ProvisioningOrder has.
-func (w *worker) lookalikes(ctx context.Context, order *v1alpha1.ProvisioningOrder, baseline int64) ([]int64, error) {
-	clientID := order.Status.Plan.ClientID
-	services, err := w.services(ctx, order, clientID)
-	if err != nil {
-		return nil, err
-	}
-	keyless, err := w.keyless(ctx, order, clientID, baseline)
+func (w *worker) lookalikes(ctx context.Context, order *v1alpha1.ProvisioningOrder, keyless []int64, baseline int64) ([]int64, error) {
+	services, err := w.services(ctx, order, order.Status.Plan.ClientID)
 	if err != nil {
 		return nil, err
 	}
 	var found []int64
 	for _, id := range keyless {
-		if !sameLines(order.Status.Plan.Lines, servicesOf(services, id)) {
+		if id <= baseline || !sameLines(order.Status.Plan.Lines, servicesOf(services, id)) {
 			continue
 		}
 		taken, err := w.others.hasOrder(ctx, order, id)
@@ -88,25 +87,6 @@ func (w *worker) lookalikes(ctx context.Context, order *v1alpha1.ProvisioningOrd
 		}
 	}
 	return found, nil
-}
-
-// keyless are the client's orders above the baseline that carry no key at all and were not withdrawn.
-func (w *worker) keyless(ctx context.Context, order *v1alpha1.ProvisioningOrder, clientID, baseline int64) ([]int64, error) {
-	orders, err := read(ctx, w, order, func(ctx context.Context) ([]whmcs.Order, error) {
-		return w.backend.Billing.GetOrders(ctx, whmcs.OrderFilter{UserID: clientID})
-	})
-	if err != nil {
-		return nil, err
-	}
-	var ids []int64
-	for _, theirs := range orders {
-		candidate := match{orderID: theirs.ID, status: theirs.Status}
-		if theirs.ID > baseline && candidate.live() && !carriesAnyKey(theirs) {
-			ids = append(ids, theirs.ID)
-		}
-	}
-	slices.Sort(ids)
-	return ids, nil
 }
 
 // adopt takes over an order that is there already.

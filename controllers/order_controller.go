@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -266,20 +267,44 @@ func wake(queue chan<- event.GenericEvent, name types.NamespacedName) {
 	}
 }
 
+// unknownSettle is taken for the settle time of a pipeline that does not exist any more: the default of the field.
+const unknownSettle = 5 * time.Minute
+
+// openUntil is when the last open call of the order can no longer take effect. The settle time is read from the pipeline
+// if nothing was built from it yet: a manager that has just started must not let go too soon.
+func (r *OrderReconciler) openUntil(ctx context.Context, order *v1alpha1.ProvisioningOrder, backend *Backend) (time.Time, error) {
+	settle := unknownSettle
+	if backend != nil {
+		settle = backend.Spec.Whmcs.Timeouts.Settle.Duration
+	} else {
+		var pipeline v1alpha1.ProvisioningPipeline
+		err := r.Get(ctx, types.NamespacedName{Namespace: order.Namespace, Name: order.Spec.PipelineRef.Name}, &pipeline)
+		switch {
+		case err == nil:
+			settle = pipeline.Spec.Whmcs.Timeouts.Settle.Duration
+		case !apierrors.IsNotFound(err):
+			return time.Time{}, err
+		}
+	}
+	var until time.Time
+	for _, call := range order.Status.Calls {
+		if from := settledFrom(&call, settle); isOpen(&call) && from.After(until) {
+			until = from
+		}
+	}
+	return until, nil
+}
+
 // letGo lets the object go as soon as no call of it can be under way.
 func (r *OrderReconciler) letGo(ctx context.Context, order *v1alpha1.ProvisioningOrder, backend *Backend) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(order, v1alpha1.ClaimFinalizer) {
 		return ctrl.Result{}, nil
 	}
-	now := r.Clock.Now()
-	for _, call := range order.Status.Calls {
-		until := call.NotAfter.Time
-		if backend != nil {
-			until = settledFrom(&call, backend.Spec.Whmcs.Timeouts.Settle.Duration)
-		}
-		if isOpen(&call) && now.Before(until) {
+	if slices.ContainsFunc(order.Status.Calls, func(c v1alpha1.Call) bool { return isOpen(&c) }) {
+		until, err := r.openUntil(ctx, order, backend)
+		if left := until.Sub(r.Clock.Now()); err != nil || left > 0 {
 			log.FromContext(ctx).Info("Keeping the deleted order until its call can no longer take effect", "until", until)
-			return ctrl.Result{RequeueAfter: until.Sub(now)}, nil
+			return ctrl.Result{RequeueAfter: left}, err
 		}
 	}
 	before := order.DeepCopy()

@@ -227,6 +227,13 @@ func (w *worker) alreadyOrdered(ctx context.Context, order *v1alpha1.Provisionin
 		case !own && carriesAnyKey(theirs):
 			return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("the Salesforce order names WHMCS order %d, which carries the key of another Salesforce order: correct the order in Salesforce, then set orderbridge.dev/requestedAt", id))
 		}
+		taken, err := w.others.hasOrder(ctx, order, id)
+		if err != nil {
+			return w.unavailable(ctx, order, err)
+		}
+		if taken {
+			return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("the Salesforce order names WHMCS order %d, which is that of another ProvisioningOrder: correct the order in Salesforce, then set orderbridge.dev/requestedAt", id))
+		}
 		order.Status.Whmcs = &v1alpha1.WhmcsOrder{OrderID: id, InvoiceID: theirs.InvoiceID, Status: theirs.Status}
 		return done(v1alpha1.PlannedReason, fmt.Sprintf("Salesforce already names WHMCS order %d", id))
 	}

@@ -46,7 +46,7 @@ type ProvisioningOrderSpec struct {
 	// pipelineRef names the ProvisioningPipeline, in the same namespace.
 	// +required
 	PipelineRef PipelineReference `json:"pipelineRef"`
-	// salesforceOrderId is the order's record id in its 18-character form, for example 8014x000000ABCDIAZ. It is absent
+	// salesforceOrderId is the order's record id in its 18-character form, for example 8014x000000ABCDAA4. It is absent
 	// only if an event arrived that names no valid order.
 	// +optional
 	// +kubebuilder:validation:MinLength=18

@@ -136,11 +136,6 @@ func (s *Stage) applyKinds(ctx context.Context) error {
 	})
 }
 
-// Reapply puts the sandbox's Secrets, mapping and pipeline back to what they were at the start.
-func (s *Stage) Reapply(ctx context.Context) error {
-	return s.applyManifests(ctx)
-}
-
 // applyManifests applies the sandbox's Secrets, mapping and pipeline.
 func (s *Stage) applyManifests(ctx context.Context) error {
 	text, err := os.ReadFile(filepath.Join(s.options.Dir, "sandbox", "manifests.yaml"))

@@ -1,0 +1,219 @@
+package controllers
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/orderbridge/orderbridge/api/v1alpha1"
+	"github.com/orderbridge/orderbridge/internal/whmcs"
+)
+
+// books is a WHMCS with one order, which counts what it is asked. Actions it does not have panic.
+type books struct {
+	billing
+	order    whmcs.Order
+	services []whmcs.Service
+	queue    []whmcs.ModuleQueueEntry
+	asked    []string
+}
+
+func (b *books) GetOrders(context.Context, whmcs.OrderFilter) ([]whmcs.Order, error) {
+	b.asked = append(b.asked, "GetOrders")
+	return []whmcs.Order{b.order}, nil
+}
+
+func (b *books) GetClientsProducts(context.Context, whmcs.ServiceFilter) ([]whmcs.Service, error) {
+	b.asked = append(b.asked, "GetClientsProducts")
+	return b.services, nil
+}
+
+func (b *books) GetModuleQueue(context.Context, int64) ([]whmcs.ModuleQueueEntry, error) {
+	b.asked = append(b.asked, "GetModuleQueue")
+	return b.queue, nil
+}
+
+// open lets every call through at once.
+type open struct{}
+
+func (open) Acquire(context.Context, time.Time) (func(error), error) { return func(error) {}, nil }
+func (open) State() whmcs.AdmissionState                             { return whmcs.AdmissionClosed }
+
+// neighbours are what other orders hold.
+type neighbours struct {
+	has, busy bool
+}
+
+func (n neighbours) hasOrder(context.Context, *v1alpha1.ProvisioningOrder, int64) (bool, error) {
+	return n.has, nil
+}
+func (n neighbours) inFlight(*v1alpha1.ProvisioningOrder, time.Time) bool { return n.busy }
+
+func workerWith(b *books, n neighbours, now time.Time) *worker {
+	backend := NewBackend(Backend{Billing: b, Admission: open{}}, nil)
+	backend.Spec.Whmcs.Timeouts.Settle.Duration = testSettle
+	return &worker{
+		clock: clocktesting.NewFakeClock(now), backend: backend, pace: newPacer(), gate: newClientGate(), others: n,
+	}
+}
+
+// TestAcceptAfterAdoptionLooksClosely adopts a Pending order whose provisioning somebody has begun: an object that was
+// made anew remembers no claim, and a second accept could deploy twice. AcceptOrder is not in the books, so calling it
+// panics.
+func TestAcceptAfterAdoptionLooksClosely(t *testing.T) {
+	tests := map[string]*books{
+		"a service is active": {order: whmcs.Order{ID: 7, Status: "Pending", LineItems: []whmcs.LineItem{{RelID: 1, Status: "Active"}, {RelID: 2, Status: "Pending"}}}},
+		"a module failed": {
+			order: whmcs.Order{ID: 7, Status: "Pending", LineItems: []whmcs.LineItem{{RelID: 1, Status: "Pending"}}},
+			queue: []whmcs.ModuleQueueEntry{{ModuleAction: "CreateAccount", LastError: "no IP left"}},
+		},
+	}
+	for name, b := range tests {
+		t.Run(name, func(t *testing.T) {
+			order := testOrder()
+			order.Status.Whmcs = &v1alpha1.WhmcsOrder{OrderID: 7}
+			out := workerWith(b, neighbours{}, modelEpoch).accept(t.Context(), order)
+			if out.kind != stallKind || out.reason != v1alpha1.ProvisioningFailedReason {
+				t.Errorf("outcome %+v, want it stalled as ProvisioningFailed", out)
+			}
+		})
+	}
+}
+
+// TestOpenClaimIsLookedForBesideABusyNeighbour finds an order at once although another one of the client is under way,
+// and claims nothing meanwhile.
+func TestOpenClaimIsLookedForBesideABusyNeighbour(t *testing.T) {
+	tests := map[string]struct {
+		notes string
+		now   time.Time
+		want  kind
+		why   string
+	}{
+		"found":                           {"sfOrderId=8018b0000EjXuY1AQK", duringSettle, doneKind, v1alpha1.AdoptedReason},
+		"not found yet":                   {"", duringSettle, waitKind, v1alpha1.SettlingReason},
+		"not there after the settle time": {"sfOrderId=8018b0000EjXuY2AQK", afterSettle, waitKind, v1alpha1.ClientBusyReason},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := &books{order: whmcs.Order{ID: 11, UserID: 5, Status: "Pending", Notes: test.notes}}
+			order := testOrder()
+			order.Status.Calls = []v1alpha1.Call{call(v1alpha1.AddOrderCall)}
+			out := workerWith(b, neighbours{busy: true}, test.now).order(t.Context(), order)
+			if out.kind != test.want || out.reason != test.why {
+				t.Errorf("outcome %+v, want kind %d, reason %s", out, test.want, test.why)
+			}
+			if !slices.Contains(b.asked, "GetOrders") {
+				t.Errorf("asked %v, want a look", b.asked)
+			}
+		})
+	}
+}
+
+// TestLookalikesTakeOneLook shows that the orders are read once for the key and for the fingerprint.
+func TestLookalikesTakeOneLook(t *testing.T) {
+	tests := map[string]struct {
+		taken bool
+		want  []string
+		kind  kind
+	}{
+		"nobody's":  {false, []string{"GetOrders", "GetClientsProducts"}, doneKind},
+		"another's": {true, []string{"GetOrders", "GetClientsProducts"}, waitKind},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := &books{
+				order:    whmcs.Order{ID: 11, UserID: 5, Status: "Pending"},
+				services: []whmcs.Service{{ID: 1, OrderID: 11, PID: 188, Quantity: 1, BillingCycle: "Monthly"}},
+			}
+			order := testOrder(v1alpha1.PlanLine{OrderItemID: "a", PID: 188, Quantity: 1, BillingCycle: "monthly"})
+			order.Status.Calls = []v1alpha1.Call{call(v1alpha1.AddOrderCall)}
+			w := workerWith(b, neighbours{has: test.taken}, afterSettle)
+			w.backend.Spec.Suspend = true // stops in front of the next claim
+			if out := w.order(t.Context(), order); out.kind != test.kind {
+				t.Errorf("outcome %+v, want kind %d", out, test.kind)
+			}
+			if !slices.Equal(b.asked, test.want) {
+				t.Errorf("asked %v, want %v", b.asked, test.want)
+			}
+		})
+	}
+}
+
+// TestAlreadyOrderedIsNotSharedOut refuses a WHMCS order that Salesforce names for two of its orders.
+func TestAlreadyOrderedIsNotSharedOut(t *testing.T) {
+	b := &books{order: whmcs.Order{ID: 11, UserID: 5, Status: "Active"}}
+	order := testOrder()
+	if out := workerWith(b, neighbours{has: true}, modelEpoch).alreadyOrdered(t.Context(), order, 11); out.kind != stallKind || order.Status.Whmcs != nil {
+		t.Errorf("outcome %+v, whmcs %+v, want it stalled and nothing adopted", out, order.Status.Whmcs)
+	}
+	if out := workerWith(b, neighbours{}, modelEpoch).alreadyOrdered(t.Context(), order, 11); out.kind != doneKind || order.Status.Whmcs == nil {
+		t.Errorf("outcome %+v, whmcs %+v, want it adopted", out, order.Status.Whmcs)
+	}
+}
+
+// TestLetGo keeps a deleted order while its call may take effect, also when nothing was built from its pipeline yet.
+func TestLetGo(t *testing.T) {
+	const hour = time.Hour
+	tests := map[string]struct {
+		calls    []v1alpha1.Call
+		pipeline bool // exists, with a settle time of an hour
+		built    bool
+		now      time.Time
+		keeps    bool
+	}{
+		"nothing open":                     {now: duringSettle},
+		"open, built":                      {calls: []v1alpha1.Call{call(v1alpha1.AddOrderCall)}, pipeline: true, built: true, now: afterSettle, keeps: true},
+		"open, not built yet":              {calls: []v1alpha1.Call{call(v1alpha1.AddOrderCall)}, pipeline: true, now: afterSettle, keeps: true},
+		"open, settled":                    {calls: []v1alpha1.Call{call(v1alpha1.AddOrderCall)}, pipeline: true, now: modelEpoch.Add(2 * hour)},
+		"open, the pipeline is gone":       {calls: []v1alpha1.Call{call(v1alpha1.AddOrderCall)}, now: duringSettle, keeps: true},
+		"open, the pipeline is long gone":  {calls: []v1alpha1.Call{call(v1alpha1.AddOrderCall)}, now: modelEpoch.Add(2 * hour)},
+		"settled call, still within times": {calls: []v1alpha1.Call{call(v1alpha1.AddOrderCall, settled(v1alpha1.SucceededOutcome))}, pipeline: true, now: duringSettle},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			pipeline := &v1alpha1.ProvisioningPipeline{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "portal"}}
+			pipeline.Spec.Whmcs.Timeouts.Settle.Duration = hour
+			order := testOrder()
+			order.Namespace, order.Name = "default", "portal-8018b0000ejxuy1aqk"
+			order.Finalizers = []string{v1alpha1.ClaimFinalizer}
+			order.DeletionTimestamp = new(metav1.NewTime(modelEpoch))
+			order.Spec.PipelineRef.Name = "portal"
+			order.Status.Calls = test.calls
+			objects := []client.Object{order}
+			if test.pipeline {
+				objects = append(objects, pipeline)
+			}
+			scheme := runtime.NewScheme()
+			if err := v1alpha1.AddToScheme(scheme); err != nil {
+				t.Fatal(err)
+			}
+			r := &OrderReconciler{
+				Client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build(),
+				Clock:  clocktesting.NewFakeClock(test.now), Backends: NewBackends(),
+			}
+			r.Prepare()
+			if test.built {
+				r.Backends.Set(types.NamespacedName{Namespace: "default", Name: "portal"}, NewBackend(Backend{Spec: pipeline.Spec}, nil))
+			}
+			if err := r.Get(t.Context(), client.ObjectKeyFromObject(order), order); err != nil {
+				t.Fatal(err)
+			}
+			result, err := r.Reconcile(t.Context(), order)
+			if err != nil {
+				t.Fatal(err)
+			}
+			left := r.Get(t.Context(), client.ObjectKeyFromObject(order), order) == nil
+			if left != test.keeps || (result.RequeueAfter > 0) != test.keeps {
+				t.Errorf("kept %t, looks again after %s, want kept %t", left, result.RequeueAfter, test.keeps)
+			}
+		})
+	}
+}
