@@ -201,7 +201,7 @@ func (w *worker) lost(order *v1alpha1.ProvisioningOrder, step v1alpha1.CallStep,
 
 // enter takes the gate of the order's client.
 func (w *worker) enter(order *v1alpha1.ProvisioningOrder) bool {
-	key := clientKey{w.backend.Spec.Whmcs.URL, order.Status.Plan.ClientID}
+	key := clientKey{whmcs.Endpoint(w.backend.Spec.Whmcs.URL), order.Status.Plan.ClientID}
 	if !w.gate.enter(key, order) {
 		return false
 	}

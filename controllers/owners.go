@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
+	"github.com/orderbridge/orderbridge/internal/whmcs"
 )
 
 // owners finds what other ProvisioningOrders hold.
@@ -20,7 +21,7 @@ type owners interface {
 	inFlight(order *v1alpha1.ProvisioningOrder, now time.Time) bool
 }
 
-// openClientIndex finds the orders with an open AddOrder by pipeline and client.
+// openClientIndex finds the orders with an open AddOrder by client, whatever their WHMCS.
 const openClientIndex = "openClient"
 
 // indexOpenClient is the indexer of openClientIndex.
@@ -29,11 +30,7 @@ func indexOpenClient(obj client.Object) []string {
 	if !ok || order.Status.Plan == nil || !isOpen(lastCall(order.Status.Calls, v1alpha1.AddOrderCall)) {
 		return nil
 	}
-	return []string{openClientKey(order)}
-}
-
-func openClientKey(order *v1alpha1.ProvisioningOrder) string {
-	return order.Spec.PipelineRef.Name + "/" + strconv.FormatInt(order.Status.Plan.ClientID, 10)
+	return []string{strconv.FormatInt(order.Status.Plan.ClientID, 10)}
 }
 
 // clusterOwners asks the API server and the cache.
@@ -52,38 +49,60 @@ func (o clusterOwners) hasOrder(ctx context.Context, order *v1alpha1.Provisionin
 	if err != nil {
 		return false, err
 	}
-	own := o.url(order)
+	own := o.endpoint(order)
 	for i := range list.Items {
-		// An order whose pipeline is not known may be of the same WHMCS.
-		if other := &list.Items[i]; other.UID != order.UID && (o.url(other) == own || o.url(other) == "") {
+		if other := &list.Items[i]; other.UID != order.UID && o.mayShareWhmcs(other, own) {
 			return true, nil
 		}
 	}
 	return false, nil
 }
 
-// url is that of the order's WHMCS, or empty while its pipeline is not known.
-func (o clusterOwners) url(order *v1alpha1.ProvisioningOrder) string {
-	if backend := o.backends.Get(types.NamespacedName{Namespace: order.Namespace, Name: order.Spec.PipelineRef.Name}); backend != nil {
-		return backend.Spec.Whmcs.URL
+// endpoint is that of the order's WHMCS, or empty while its pipeline is not known.
+func (o clusterOwners) endpoint(order *v1alpha1.ProvisioningOrder) string {
+	if backend := o.backend(order); backend != nil {
+		return whmcs.Endpoint(backend.Spec.Whmcs.URL)
 	}
 	return ""
 }
 
+func (o clusterOwners) backend(order *v1alpha1.ProvisioningOrder) *Backend {
+	return o.backends.Get(types.NamespacedName{Namespace: order.Namespace, Name: order.Spec.PipelineRef.Name})
+}
+
 func (o clusterOwners) inFlight(order *v1alpha1.ProvisioningOrder, now time.Time) bool {
-	backend := o.backends.Get(types.NamespacedName{Namespace: order.Namespace, Name: order.Spec.PipelineRef.Name})
 	var list v1alpha1.ProvisioningOrderList
-	err := o.cache.List(context.Background(), &list, client.InNamespace(order.Namespace),
-		client.MatchingFields{openClientIndex: openClientKey(order)}, client.UnsafeDisableDeepCopy)
-	if err != nil || backend == nil {
+	err := o.cache.List(context.Background(), &list, client.InNamespace(o.namespace),
+		client.MatchingFields{openClientIndex: strconv.FormatInt(order.Status.Plan.ClientID, 10)}, client.UnsafeDisableDeepCopy)
+	if err != nil || o.backend(order) == nil {
 		return true
 	}
+	own := o.endpoint(order)
 	for i := range list.Items {
 		other := &list.Items[i]
-		last := lastCall(other.Status.Calls, v1alpha1.AddOrderCall)
-		if other.UID != order.UID && now.Before(settledFrom(last, backend.Spec.Whmcs.Timeouts.Settle.Duration)) {
+		if other.UID == order.UID || !o.mayShareWhmcs(other, own) {
+			continue
+		}
+		if now.Before(settledFrom(lastCall(other.Status.Calls, v1alpha1.AddOrderCall), o.settleTime(other, order))) {
 			return true
 		}
 	}
 	return false
+}
+
+// mayShareWhmcs tells whether an order is of the WHMCS at an endpoint. One whose pipeline is not known may be.
+func (o clusterOwners) mayShareWhmcs(other *v1alpha1.ProvisioningOrder, endpoint string) bool {
+	theirs := o.endpoint(other)
+	return theirs == endpoint || theirs == ""
+}
+
+// settleTime is the longest of the settle times of the orders' pipelines.
+func (o clusterOwners) settleTime(orders ...*v1alpha1.ProvisioningOrder) time.Duration {
+	var longest time.Duration
+	for _, order := range orders {
+		if backend := o.backend(order); backend != nil {
+			longest = max(longest, backend.Spec.Whmcs.Timeouts.Settle.Duration)
+		}
+	}
+	return longest
 }

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -49,7 +50,9 @@ type PipelineReconciler struct {
 
 	again      chan event.GenericEvent
 	admissions *admissions
-	// pipelines is used by one worker at a time.
+
+	mu sync.Mutex
+	// pipelines has what is built for each pipeline. What it points to is used by one worker at a time.
 	pipelines map[types.NamespacedName]*pipelineLinks
 }
 
@@ -76,6 +79,9 @@ type pipelineLinks struct {
 // lookInterval is how often a pipeline is looked at without a cause: Secrets are not watched, so that the manager needs
 // no right to list them.
 const lookInterval = 5 * time.Second
+
+// pipelineWorkers is how many pipelines are looked at at the same time: one whose far sides do not answer takes its time.
+const pipelineWorkers = 8
 
 // mappingIndex finds the pipelines that use a ConfigMap.
 const mappingIndex = "mappingRef"
@@ -105,7 +111,7 @@ func (r *PipelineReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Mana
 		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.pipelinesOfMapping)).
 		WatchesRawSource(source.Channel(r.Intake.Changes(), &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(source.Channel(r.again, &handler.EnqueueRequestForObject{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: pipelineWorkers}).
 		Complete(r)
 }
 
@@ -152,11 +158,7 @@ func (r *PipelineReconciler) Reconcile(ctx context.Context, request reconcile.Re
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	links := r.pipelines[request.NamespacedName]
-	if links == nil {
-		links = &pipelineLinks{markers: newMarkerMemory(pipeline.Spec.Whmcs.Markers, pipeline.Status.Markers), suspended: pipeline.Spec.Suspend}
-		r.pipelines[request.NamespacedName] = links
-	}
+	links := r.linksOf(&pipeline)
 	reasons, err := r.refresh(ctx, &pipeline, links)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -178,7 +180,20 @@ func (r *PipelineReconciler) forget(name types.NamespacedName) {
 	r.Intake.Remove(name)
 	r.Backends.Set(name, nil)
 	r.admissions.forget(name)
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	delete(r.pipelines, name)
+}
+
+// linksOf are the links of a pipeline, empty ones at first.
+func (r *PipelineReconciler) linksOf(pipeline *v1alpha1.ProvisioningPipeline) *pipelineLinks {
+	name := client.ObjectKeyFromObject(pipeline)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.pipelines[name] == nil {
+		r.pipelines[name] = &pipelineLinks{markers: newMarkerMemory(pipeline.Spec.Whmcs.Markers, pipeline.Status.Markers), suspended: pipeline.Spec.Suspend}
+	}
+	return r.pipelines[name]
 }
 
 // refresh builds what changed, publishes it, and returns the reasons whose waiting orders should be woken.

@@ -227,6 +227,8 @@ func TestAdmissionCountsOnlyWhatIsWHMCSFault(t *testing.T) {
 		"denied":           {&Error{Class: Denied, Answered: true}, false},
 		"denied by a wall": {&Error{Class: Denied, HTTPStatus: 403}, false},
 		"not sent":         {&Error{Class: NotSent}, false},
+		"not trusted here": {&Error{Class: Busy, Code: TLSFailed}, false}, // another pipeline may have the right CA
+		"connection ended": {&Error{Class: Unknown, Code: TLSFailed}, true},
 		"cancelled":        {&Error{Class: Unknown, Code: Canceled}, false},
 		"caller cancelled": {context.Canceled, false},
 		"module failed":    {&Error{Class: Unknown, Code: ModuleFailed, Answered: true}, false},

@@ -123,6 +123,16 @@ func (c *Client) CloseIdleConnections() { c.close() }
 // with the same endpoint share one Admission.
 func (c *Client) Endpoint() string { return c.endpoint }
 
+// Endpoint returns a URL of spec.whmcs in the form of Client.Endpoint. One that
+// no client can be made of is returned as it is.
+func Endpoint(raw string) string {
+	u, err := parseURL(raw)
+	if err != nil {
+		return raw
+	}
+	return u.String()
+}
+
 func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.Opaque != "" {

@@ -160,11 +160,12 @@ func unhealthy(err error) bool {
 }
 
 // unrelated reports whether err says nothing about WHMCS at all: the caller
-// gave up, or the request never left.
+// gave up, the request never left, or this client does not trust the server's
+// certificate, which others may.
 func unrelated(err error) bool {
 	if errors.Is(err, context.Canceled) {
 		return true
 	}
 	e, ok := errors.AsType[*Error](err)
-	return ok && (e.Class == NotSent || e.Code == Canceled || e.Code == InvalidRequest)
+	return ok && (e.Class == NotSent || e.Code == Canceled || e.Code == InvalidRequest || e.Code == TLSFailed && e.Class == Busy)
 }

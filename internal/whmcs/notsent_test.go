@@ -141,7 +141,7 @@ func TestNothingSent(t *testing.T) {
 				return nil, &net.OpError{Op: "dial", Err: errors.New("no route to host")}
 			}
 		}, Busy, ConnectFailed, "cannot be reached"},
-		"untrusted": {func(_ *testing.T, cfg *Config) { otherCA(cfg) }, Busy, TLSFailed, "put its CA into the CA bundle"},
+		"untrusted": {func(_ *testing.T, cfg *Config) { otherCA(cfg) }, Busy, TLSFailed, "put its CA into caBundle"},
 		"wrong name": {func(_ *testing.T, cfg *Config) {
 			address := strings.TrimPrefix(strings.TrimSuffix(cfg.URL, "/includes/api.php"), "https://")
 			cfg.URL = "https://billing.invalid/includes/api.php"

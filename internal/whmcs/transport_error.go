@@ -76,7 +76,7 @@ func (c *Client) tlsKind(err error) (Code, string, bool) {
 		return TLSFailed, "the certificate of " + c.host + " is not valid for the name " + sanitise(e.Host), true
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return TLSFailed, "the certificate of " + c.host + " is signed by an authority that is not trusted: put its CA into the CA bundle", true
+		return TLSFailed, "the certificate of " + c.host + " is signed by an authority that is not trusted: put its CA into caBundle, or check the URL", true
 	}
 	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
 		if e.Reason == x509.Expired {

@@ -73,7 +73,7 @@ var mistakes = map[string]struct {
 			i.pipeline.Spec.Whmcs.CABundle = otherCA(t)
 			return &i.pipeline
 		},
-		condition: v1alpha1.WhmcsReachableCondition, reason: v1alpha1.CertificateUntrustedReason, says: []string{"not trusted: put"},
+		condition: v1alpha1.WhmcsReachableCondition, reason: v1alpha1.CertificateUntrustedReason, says: []string{"not trusted: put", "caBundle"},
 	},
 	"salesforce-ca": {
 		make: func(t *testing.T, i *installation) client.Object {
