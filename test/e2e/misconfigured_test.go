@@ -10,7 +10,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
-	"net/url"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +30,10 @@ const (
 	showTime = 10 * time.Second
 	healTime = 15 * time.Second
 )
+
+// silentPipelines is how many other pipelines there are whose far sides take connections and say nothing. Each check of
+// one takes its full time, and must hold up nobody.
+const silentPipelines = 3
 
 // misconfigured is the namespace of these pipelines; the manager of the test looks at no other.
 const misconfigured = "misconfigured"
@@ -118,6 +122,10 @@ func TestMistakesShowAndHeal(t *testing.T) {
 	s := onStage(t)
 	must(t, s.Client.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: misconfigured}}))
 	manage(t, s, "--namespace="+misconfigured)
+	silent := listen(t)
+	for i := range silentPipelines {
+		install(t, s, fmt.Sprintf("silent-%d", i)).silence(t, s, silent)
+	}
 	t.Run("mistakes", func(t *testing.T) {
 		for name, mistake := range mistakes {
 			t.Run(name, func(t *testing.T) {
@@ -172,19 +180,30 @@ func install(t *testing.T, s *stage.Stage, name string) *installation {
 	spec.MappingRef.Name = name + "-mapping"
 	// What other tests have approved is none of our business.
 	spec.Salesforce.Replay.Initial = v1alpha1.LatestReplay
-	// A WHMCS of its own for each, as far as the circuit breaker is concerned.
-	own, err := url.Parse(spec.Whmcs.URL)
-	must(t, err)
-	if strings.HasSuffix(name, "-ca") {
-		own.Host = "localhost:" + own.Port()
-	}
-	spec.Whmcs.URL = own.String()
 	for _, object := range i.copy().objects() {
 		must(t, s.Client.Create(t.Context(), object))
 	}
 	// Managers of other tests look at all namespaces, and two pipelines of one org would both take its orders.
 	t.Cleanup(func() { must(t, s.Client.Delete(context.WithoutCancel(t.Context()), &i.pipeline)) })
 	return i
+}
+
+// silence points both far sides of the pipeline to an address that never answers.
+func (i *installation) silence(t *testing.T, s *stage.Stage, address string) {
+	t.Helper()
+	i.pipeline.Spec.Salesforce.LoginURL = "https://" + address
+	i.pipeline.Spec.Salesforce.PubSubEndpoint = address
+	i.pipeline.Spec.Whmcs.URL = "https://" + address + "/includes/api.php"
+	update(t, s, i.copy().objects()[3])
+}
+
+// listen takes connections and never says a word.
+func listen(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { must(t, listener.Close()) })
+	return listener.Addr().String()
 }
 
 // fresh takes from an object what belongs to the one it was copied from.
