@@ -13,19 +13,29 @@ import (
 	"github.com/orderbridge/orderbridge/internal/whmcs"
 )
 
+// OrderReader reads orders from Salesforce.
+type OrderReader interface {
+	Order(ctx context.Context, id string) (salesforce.Record, error)
+}
+
 // orderBook reads orders from and writes results to Salesforce.
 type orderBook interface {
-	Order(ctx context.Context, id string) (salesforce.Record, error)
+	OrderReader
 	Write(ctx context.Context, records []salesforce.Record) ([]salesforce.SaveResult, error)
 }
 
-// billing is the part of WHMCS that an order needs.
-type billing interface {
+// WhmcsReader is the part of WHMCS that an order reads. Nothing in it changes anything there.
+type WhmcsReader interface {
 	GetPayMethods(ctx context.Context, clientID int64) ([]whmcs.PayMethod, error)
 	GetOrders(ctx context.Context, filter whmcs.OrderFilter) ([]whmcs.Order, error)
 	GetClientsProducts(ctx context.Context, filter whmcs.ServiceFilter) ([]whmcs.Service, error)
 	GetProducts(ctx context.Context, filter whmcs.ProductFilter) ([]whmcs.Product, error)
 	GetModuleQueue(ctx context.Context, serviceID int64) ([]whmcs.ModuleQueueEntry, error)
+}
+
+// billing is the part of WHMCS that an order needs.
+type billing interface {
+	WhmcsReader
 	AddOrder(ctx context.Context, request whmcs.AddOrderRequest) (whmcs.AddOrderResult, error)
 	AcceptOrder(ctx context.Context, request whmcs.AcceptOrderRequest) error
 }

@@ -122,20 +122,22 @@ func (w *worker) unread(ctx context.Context, order *v1alpha1.ProvisioningOrder, 
 	}
 }
 
-// plan resolves the mapping. An order that Salesforce says is ordered already needs no open gate.
-func (w *worker) plan(order *v1alpha1.ProvisioningOrder, record map[string]any) (outcome, bool) {
-	m := w.backend.Mapping
-	var plan mapping.Plan
-	var err error
+// planOf applies the mapping. An order that Salesforce says is ordered already needs no open gate.
+func planOf(m *mapping.Mapping, record map[string]any, own ...string) (mapping.Plan, error) {
 	if _, ordered := m.AlreadyOrdered(record); ordered {
-		plan, err = m.PlanUngated(record)
-	} else {
-		plan, err = m.Plan(record, order.Status.Salesforce.ReportedState)
+		return m.PlanUngated(record)
 	}
+	return m.Plan(record, own...)
+}
+
+// plan resolves the mapping.
+func (w *worker) plan(order *v1alpha1.ProvisioningOrder, record map[string]any) (outcome, bool) {
+	plan, err := planOf(w.backend.Mapping, record, order.Status.Salesforce.ReportedState)
 	if err != nil {
 		return w.missed(order, err), false
 	}
 	order.Status.Plan = apiPlan(plan, w.backend)
+	order.Status.Plan.Inputs = inputsOf(record)
 	return outcome{}, true
 }
 

@@ -243,6 +243,11 @@ type Plan struct {
 	// scheduledFor is the time before which nothing is ordered.
 	// +optional
 	ScheduledFor *metav1.Time `json:"scheduledFor,omitempty"`
+	// inputs are the fields of the Salesforce order that the mapping read for this plan, and no others, as a JSON object.
+	// Another mapping can be tried on them: kubectl orderbridge mapping what-if. It is absent if they are longer than 32 KiB.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32768
+	Inputs string `json:"inputs,omitempty"`
 }
 
 // PlanLine is one line of AddOrder.

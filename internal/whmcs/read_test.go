@@ -122,6 +122,7 @@ func TestReads(t *testing.T) {
 			},
 			want: []Product{{PID: 1, GroupID: 2, Type: "other", Name: "Plan", Module: "esim", PayType: "recurring", AllowQuantity: 2,
 				BillingCycles: []string{"annually", "monthly"},
+				Prices:        []Price{{"USD", "annually", "0.00", ""}, {"USD", "monthly", "25.99", "0.00"}},
 				CustomFields:  []ProductCustomField{{2, "Line", true}, {3, "x", false}},
 				ConfigOptions: []ProductConfigOption{{4, "Size", "1", []ProductConfigSubOption{{9, "S"}}}}}},
 			form: map[string]string{"pid": "1,3", "gid": "2", "module": "esim"},

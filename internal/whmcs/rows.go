@@ -1,6 +1,7 @@
 package whmcs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -213,8 +214,9 @@ func (r productRow) product() (Product, error) {
 	p := Product{
 		PID: int64(r.PID), GroupID: int64(r.GroupID), Type: string(r.Type), Name: string(r.Name),
 		Module: string(r.Module), PayType: string(r.PayType), AllowQuantity: int64(r.AllowQuantity),
-		BillingCycles: pricedCycles(r.Pricing),
+		Prices: offeredPrices(r.Pricing),
 	}
+	p.BillingCycles = pricedCycles(p.Prices)
 	type fieldRow struct {
 		ID       flexInt    `json:"id"`
 		Name     flexString `json:"name"`
@@ -255,23 +257,35 @@ func (r productRow) product() (Product, error) {
 	return p, nil
 }
 
-// pricedCycles returns the cycles that have a price in some currency; "-1.00"
-// says that a cycle is not offered.
-func pricedCycles(pricing json.RawMessage) []string {
+// offeredPrices returns the prices of the cycles that are offered; "-1.00" says
+// that a cycle is not.
+func offeredPrices(pricing json.RawMessage) []Price {
 	var byCurrency map[string]map[string]flexString
 	if json.Unmarshal(pricing, &byCurrency) != nil {
 		return nil
 	}
-	var cycles []string
-	for _, prices := range byCurrency {
+	var list []Price
+	for currency, prices := range byCurrency {
 		for key, price := range prices {
 			cycle, ok := billingCycles[key]
-			value, err := strconv.ParseFloat(string(price), 64)
-			if ok && err == nil && value >= 0 && !slices.Contains(cycles, cycle) {
-				cycles = append(cycles, cycle)
+			if value, err := strconv.ParseFloat(string(price), 64); ok && err == nil && value >= 0 {
+				// The setup fee of a cycle has the cycle's first letter before it.
+				list = append(list, Price{currency, cycle, string(price), string(prices[key[:1]+"setupfee"])})
 			}
 		}
 	}
+	slices.SortFunc(list, func(a, b Price) int {
+		return cmp.Or(strings.Compare(a.Currency, b.Currency), strings.Compare(a.Cycle, b.Cycle))
+	})
+	return list
+}
+
+// pricedCycles returns the cycles that have a price in some currency.
+func pricedCycles(prices []Price) []string {
+	var cycles []string
+	for _, price := range prices {
+		cycles = append(cycles, price.Cycle)
+	}
 	slices.Sort(cycles)
-	return cycles
+	return slices.Compact(cycles)
 }

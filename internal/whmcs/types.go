@@ -86,8 +86,17 @@ type Product struct {
 	// BillingCycles are the canonical cycles with a price in at least one
 	// currency, as WHMCS lists them; a one-time price stands under monthly.
 	BillingCycles []string
+	// Prices are those of the cycles that are offered, by currency and cycle.
+	Prices        []Price
 	CustomFields  []ProductCustomField
 	ConfigOptions []ProductConfigOption
+}
+
+// Price is what a product costs in one currency and billing cycle. Amounts are
+// decimal texts as WHMCS writes them.
+type Price struct {
+	Currency, Cycle  string
+	Recurring, Setup string
 }
 
 // ProductCustomField is a custom field that the order form of a product shows.
