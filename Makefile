@@ -20,10 +20,11 @@ PARALLEL ?= 2
 KUBEBUILDER_ASSETS ?= $(ROOT)/$(BIN)/k8s
 export KUBEBUILDER_ASSETS
 
-# Read by the demo, the soak and the fuzz targets.
+# Read by the demo, the soak, the outage and the fuzz targets.
 ORDERS   ?= 20
 KILLS    ?= 50
 SEED     ?= 1
+OUTAGE   ?= 1h
 FUZZTIME ?= 30s
 export ORDERS KILLS SEED
 
@@ -131,6 +132,10 @@ crash-matrix: devcluster ## Stop the world at every write and call of an order's
 .PHONY: soak
 soak: build devcluster ## Run ORDERS orders under KILLS random kills and faults drawn from SEED, then compare the books.
 	go run ./test/soak
+
+.PHONY: outage
+outage: build devcluster ## Have WHMCS be away for OUTAGE (1h) with 300 orders, and see how they go on.
+	go run ./test/soak outage -outage $(OUTAGE)
 
 .PHONY: bench
 bench: devcluster ## Run the benchmarks and print them beside their budgets.

@@ -34,6 +34,29 @@ func main() {
 }
 
 func run(arguments []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	do := soakMain
+	if len(arguments) > 0 {
+		if other := others[arguments[0]]; other != nil {
+			do, arguments = other, arguments[1:]
+		}
+	}
+	err := do(ctx, arguments)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 2
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "soak:", err)
+		return 1
+	}
+	return 0
+}
+
+// others are what the command does if its first argument says so.
+var others = map[string]func(context.Context, []string) error{"outage": outageMain}
+
+func soakMain(ctx context.Context, arguments []string) error {
 	var o settings
 	flags := flag.NewFlagSet("soak", flag.ContinueOnError)
 	flags.IntVar(&o.orders, "orders", fromEnvironment("ORDERS", 1000), "orders to provision; the default is $ORDERS, or 1000")
@@ -42,15 +65,9 @@ func run(arguments []string) int {
 	flags.StringVar(&o.dir, "dir", filepath.Join(".dev", "soak"), "folder for data and logs; emptied at the start")
 	flags.DurationVar(&o.within, "within", 25*time.Minute, "how long everything may take")
 	if err := flags.Parse(arguments); err != nil {
-		return 2
+		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := soakOnce(ctx, o); err != nil {
-		fmt.Fprintln(os.Stderr, "soak:", err)
-		return 1
-	}
-	return 0
+	return soakOnce(ctx, o)
 }
 
 func fromEnvironment(name string, otherwise int) int {
@@ -83,34 +100,43 @@ func soakOnce(ctx context.Context, o settings) error {
 
 // withStage does the work between the start and the end of the processes.
 func withStage(ctx context.Context, o settings) (result outcome, err error) {
-	if o.dir, err = filepath.Abs(o.dir); err != nil {
-		return result, err
-	}
-	if err := os.RemoveAll(o.dir); err != nil {
-		return result, err
-	}
 	actions := draw(o.seed, o.orders, o.kills)
 	fmt.Printf("%d orders, %d kills, SEED=%d: %d actions within %s\n", o.orders, o.kills, o.seed, len(actions), actions[len(actions)-1].at)
-	s, err := stage.Start(ctx, stage.Options{Repository: ".", Dir: o.dir, Restart: true, Pipeline: quick})
+	err = onStage(ctx, ".", o.dir, quick, func(s *stage.Stage) error {
+		seeded, err := s.Control.Seed(ctx, sandbox.SeedRequest{Orders: o.orders, Seed: o.seed})
+		if err != nil {
+			return fmt.Errorf("seeding: %w", err)
+		}
+		w := &world{stage: s, dir: o.dir, orders: seeded.Orders, began: time.Now(), lastKilled: map[string]int{}}
+		stop := w.startReplicas(ctx)
+		// The keepers end before the stage does, or they would start again what it stops.
+		defer stop()
+		if err := w.perform(ctx, actions); err != nil {
+			return err
+		}
+		if err := w.settle(ctx); err != nil {
+			return err
+		}
+		result, err = w.books(ctx)
+		return err
+	})
+	return result, err
+}
+
+// onStage starts the processes with their data in an emptied folder, does the work, and ends them.
+func onStage(ctx context.Context, root, dir string, pipeline func(*v1alpha1.ProvisioningPipeline), work func(*stage.Stage) error) (err error) {
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	s, err := stage.Start(ctx, stage.Options{Repository: root, Dir: dir, Restart: true, Pipeline: pipeline})
 	defer func() { err = errors.Join(err, s.Close()) }()
 	if err != nil {
-		return result, err
+		return err
 	}
-	seeded, err := s.Control.Seed(ctx, sandbox.SeedRequest{Orders: o.orders, Seed: o.seed})
-	if err != nil {
-		return result, fmt.Errorf("seeding: %w", err)
-	}
-	w := &world{stage: s, dir: o.dir, orders: seeded.Orders, began: time.Now(), lastKilled: map[string]int{}}
-	stop := w.startReplicas(ctx)
-	// The keepers end before the stage does, or they would start again what it stops.
-	defer stop()
-	if err := w.perform(ctx, actions); err != nil {
-		return result, err
-	}
-	if err := w.settle(ctx); err != nil {
-		return result, err
-	}
-	return w.books(ctx)
+	return work(s)
 }
 
 // quick makes the pipeline decide about a lost answer soon. What the draw delays must stay within these times: a request

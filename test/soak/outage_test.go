@@ -1,0 +1,63 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/orderbridge/orderbridge/api/v1alpha1"
+	"github.com/orderbridge/orderbridge/internal/sandbox/whmcs"
+)
+
+// The short form of `make outage`.
+func TestOutage(t *testing.T) {
+	result, err := runOutage(t.Context(), outageSettings{
+		orders: 30, length: 8 * time.Second, perSecond: 30, root: "../..", dir: t.TempDir(), within: 3 * time.Minute,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range result.wrong {
+		t.Error(line)
+	}
+	t.Log(result.summary())
+}
+
+func TestInverted(t *testing.T) {
+	start := time.Unix(1_800_000_000, 0)
+	object := func(id int64, age int) v1alpha1.ProvisioningOrder {
+		var o v1alpha1.ProvisioningOrder
+		o.CreationTimestamp = metav1.NewTime(start.Add(time.Duration(age) * time.Second))
+		o.Status.Whmcs = &v1alpha1.WhmcsOrder{OrderID: id}
+		return o
+	}
+	objects := []v1alpha1.ProvisioningOrder{object(1, 10), object(2, 20), object(3, 30), object(4, 30)}
+	made := func(ids ...int64) []whmcs.Entry {
+		var out []whmcs.Entry
+		for _, id := range ids {
+			out = append(out, whmcs.Entry{Action: "AddOrder", OrderID: id, Result: "success", At: start.Add(time.Minute)})
+		}
+		return out
+	}
+	tests := map[string]struct {
+		journal []whmcs.Entry
+		want    inversions
+	}{
+		"oldest first":        {made(1, 2, 3, 4), inversions{pairs: 5}},
+		"equals in any order": {made(1, 2, 4, 3), inversions{pairs: 5}},
+		"youngest first":      {made(4, 3, 2, 1), inversions{pairs: 5, inverted: 5}},
+		"one out of order":    {made(2, 1, 3, 4), inversions{pairs: 5, inverted: 1}},
+		"others do not count": {append(made(1, 2), whmcs.Entry{Action: "AcceptOrder", OrderID: 3, Result: "success", At: start.Add(time.Hour)}), inversions{pairs: 1}},
+		"before the outage":   {append(made(2, 1), whmcs.Entry{Action: "AddOrder", OrderID: 3, Result: "success", At: start}), inversions{pairs: 1, inverted: 1}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := inverted(objects, test.journal, start.Add(time.Second))
+			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(inversions{})); diff != "" {
+				t.Errorf("inverted (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
