@@ -53,7 +53,7 @@ dev: build devcluster ## As demo, but leave everything running and print what to
 
 .PHONY: build
 build: ## Compile the programs into bin/.
-	@echo "build: bin/manager bin/sandbox"
+	@echo "build: bin/manager bin/kubectl-orderbridge bin/sandbox"
 	@go build -ldflags "-X main.version=$(VERSION)" -o $(BIN)/ ./cmd/...
 
 .PHONY: devcluster
