@@ -45,7 +45,7 @@ func (w *worker) acceptAfterLook(ctx context.Context, order *v1alpha1.Provisioni
 			forced = v.forced
 			w.settle(order, v1alpha1.AcceptOrderCall, v1alpha1.NotFoundOutcome, v.evidence)
 			if order.Status.Failures++; order.Status.Failures >= retryBudget {
-				return stall(v1alpha1.OutcomeUnknownReason, errors.New("the answers to AcceptOrder keep getting lost"))
+				return stall(v1alpha1.OutcomeUnknownReason, errors.New("the answers to AcceptOrder keep getting lost, and the order was Pending after each of them. Look at WHMCS and the proxies before it, then set orderbridge.dev/requestedAt"))
 			}
 		case claimVerdict:
 			return w.claimAccept(ctx, order, forced || v.forced)
@@ -69,7 +69,7 @@ func (w *worker) lookAtOrder(ctx context.Context, order *v1alpha1.ProvisioningOr
 	if known.InvoiceID == 0 {
 		known.InvoiceID = theirs.InvoiceID
 	}
-	seen := acceptance{at: began, found: true, status: theirs.Status}
+	seen := acceptance{at: began, found: true, accepted: known.AcceptedAt != nil, status: theirs.Status}
 	if !strings.EqualFold(theirs.Status, whmcsPending) {
 		return seen, nil
 	}
@@ -165,7 +165,7 @@ func (w *worker) notAccepted(ctx context.Context, order *v1alpha1.ProvisioningOr
 		return w.notPending(ctx, order, err)
 	case class == whmcs.Refused || whmcs.CodeOf(err) == whmcs.ModuleFailed:
 		w.settle(order, v1alpha1.AcceptOrderCall, v1alpha1.FailedOutcome, err.Error())
-		return stall(v1alpha1.ProvisioningFailedReason, err)
+		return stall(v1alpha1.ProvisioningFailedReason, fmt.Errorf("WHMCS order %d: %s", order.Status.Whmcs.OrderID, failedAccept(err.Error())))
 	case class == whmcs.Denied || class == whmcs.Busy || class == whmcs.NotSent:
 		w.settle(order, v1alpha1.AcceptOrderCall, v1alpha1.NotSentOutcome, err.Error())
 		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, err.Error(), farSideFirst, farSideLongest)

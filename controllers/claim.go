@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -37,8 +38,27 @@ func (w *worker) open(order *v1alpha1.ProvisioningOrder, at int, call v1alpha1.C
 	call.ClaimedAt = metav1.NewMicroTime(now)
 	call.NotAfter = metav1.NewMicroTime(now.Add(timeout))
 	call.Request = order.Status.LastHandledRequest
-	order.Status.Calls = append(order.Status.Calls, call)
+	if call.Forced {
+		w.resent = call.Step
+	}
+	order.Status.Calls = append(forgetful(order.Status.Calls), call)
 	underWay(order, at, fmt.Sprintf("Calling %s, attempt %d", call.Step, call.Attempt))
+}
+
+// keptCalls is how many calls an order remembers. The API server takes 64.
+const keptCalls = 32
+
+// forgetful drops the oldest settled call if there are many: each call that WHMCS turns away unsent is one, and a role
+// that lacks AddOrder turns one away every minute. The newest call of a step decides, and is never settled and old.
+func forgetful(calls []v1alpha1.Call) []v1alpha1.Call {
+	if len(calls) < keptCalls {
+		return calls
+	}
+	at := slices.IndexFunc(calls, func(c v1alpha1.Call) bool { return !isOpen(&c) && *lastCall(calls, c.Step) != c })
+	if at < 0 {
+		return calls
+	}
+	return slices.Delete(slices.Clone(calls), at, at+1)
 }
 
 // settle writes the outcome into the newest claim of a step. It is not stored yet.

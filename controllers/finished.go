@@ -140,9 +140,7 @@ func (f *Finished) handle(ctx context.Context, e watch.Event) error {
 
 // attend does what one finished order needs.
 func (f *Finished) attend(ctx context.Context, order *v1alpha1.ProvisioningOrder) error {
-	token := cut(order.Annotations[v1alpha1.RequestedAtAnnotation], maxToken)
-	asked := token != "" && token != order.Status.LastHandledRequest
-	if asked || !order.DeletionTimestamp.IsZero() {
+	if asks(order) || !order.DeletionTimestamp.IsZero() {
 		select {
 		case f.Wake <- event.GenericEvent{Object: order}:
 		case <-ctx.Done():

@@ -184,6 +184,8 @@ type acceptance struct {
 	at time.Time
 	// found is false if WHMCS does not show the order.
 	found bool
+	// accepted is true if WHMCS was known to have accepted the order at some time.
+	accepted bool
 	// status of the order.
 	status string
 	// anyActive is true if a service of the order is active already.
@@ -192,22 +194,26 @@ type acceptance struct {
 	queued string
 }
 
+// withdrawnOrder is what to do about an order that was withdrawn in WHMCS.
+const withdrawnOrder = "If it shall go on, set it to Pending there, then set orderbridge.dev/requestedAt; if not, close it in Salesforce and delete this object"
+
 // decideAccept decides about AcceptOrder. WHMCS answers a second accept like an unknown order, and a second accept that
 // is executed can deploy twice: so everything but a plain Pending order is looked at closely.
 func decideAccept(calls []v1alpha1.Call, seen acceptance, allowed permission, settle time.Duration) verdict {
 	switch {
 	case !seen.found:
-		return verdict{kind: stallVerdict, reason: v1alpha1.OutcomeUnknownReason, evidence: "WHMCS does not show the order any more"}
+		return verdict{kind: stallVerdict, reason: v1alpha1.OutcomeUnknownReason, evidence: "WHMCS does not show the order any more. " +
+			"If somebody deleted it by mistake, restore it there, then set orderbridge.dev/requestedAt; if it is to be ordered anew, clear its WHMCS order id in Salesforce and delete this object"}
 	case strings.EqualFold(seen.status, whmcsActive):
 		return verdict{kind: adoptVerdict, evidence: "the order is Active in WHMCS"}
 	case strings.EqualFold(seen.status, whmcsCancelled):
-		return verdict{kind: stallVerdict, reason: v1alpha1.OrderCancelledReason, evidence: "the order is Cancelled in WHMCS"}
+		return verdict{kind: stallVerdict, reason: v1alpha1.OrderCancelledReason, evidence: "the order is Cancelled in WHMCS. " + withdrawnOrder}
 	case strings.EqualFold(seen.status, whmcsFraud):
-		return verdict{kind: stallVerdict, reason: v1alpha1.OrderFraudReason, evidence: "the order is marked as Fraud in WHMCS"}
+		return verdict{kind: stallVerdict, reason: v1alpha1.OrderFraudReason, evidence: "the order is marked as Fraud in WHMCS. " + withdrawnOrder}
 	case !strings.EqualFold(seen.status, whmcsPending):
 		return verdict{
 			kind: stallVerdict, reason: v1alpha1.OutcomeUnknownReason,
-			evidence: fmt.Sprintf("the order has the status %q in WHMCS, which is neither Pending nor Active", seen.status),
+			evidence: fmt.Sprintf("the order has the status %q in WHMCS, which is neither Pending nor Active. Set it to one of them, then set orderbridge.dev/requestedAt", seen.status),
 		}
 	}
 	last := lastCall(calls, v1alpha1.AcceptOrderCall)
@@ -218,12 +224,23 @@ func decideAccept(calls []v1alpha1.Call, seen acceptance, allowed permission, se
 	case forced:
 		return verdict{kind: claimVerdict, forced: true}
 	case last != nil && last.Outcome == v1alpha1.FailedOutcome:
-		return verdict{kind: stallVerdict, reason: v1alpha1.ProvisioningFailedReason, evidence: last.Evidence}
+		return verdict{kind: stallVerdict, reason: v1alpha1.ProvisioningFailedReason, evidence: failedAccept(last.Evidence)}
+	case seen.accepted:
+		return verdict{
+			kind: stallVerdict, reason: v1alpha1.OutcomeUnknownReason,
+			evidence: "the order is Pending in WHMCS although it was accepted before: somebody set it back. Accept it in WHMCS if it shall be set up again, then set orderbridge.dev/requestedAt",
+		}
 	case seen.anyActive || seen.queued != "":
 		return partlyProvisioned(seen)
 	default:
 		return verdict{kind: claimVerdict}
 	}
+}
+
+// failedAccept says what to do after an AcceptOrder of which WHMCS says that it failed.
+func failedAccept(text string) string {
+	return text + ". Part of it may be done, so it is not accepted again: finish it in WHMCS until the order is Active, then set orderbridge.dev/requestedAt; " +
+		"or force, if you know that nothing was set up"
 }
 
 func decideOpenAccept(last *v1alpha1.Call, seen acceptance, forced bool, settle time.Duration) verdict {

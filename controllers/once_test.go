@@ -155,6 +155,11 @@ func TestDecideAccept(t *testing.T) {
 			want: claimVerdict,
 		},
 		"not sent": {calls: []v1alpha1.Call{call(step, settled(v1alpha1.NotSentOutcome))}, seen: settledPending, want: claimVerdict},
+		"accepted before, set back to Pending": {
+			calls: []v1alpha1.Call{call(step, settled(v1alpha1.SucceededOutcome))},
+			seen:  acceptance{at: afterSettle, found: true, status: "Pending", accepted: true}, allowed: permission{request: "r2"},
+			want: stallVerdict, reason: v1alpha1.OutcomeUnknownReason, evidence: "set it back",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -277,62 +282,5 @@ func TestJoinByDomain(t *testing.T) {
 	})
 	if problem != "" || got[0].OrderItemID != "second" || got[1].OrderItemID != "first" {
 		t.Errorf("join = %+v, %q", got, problem)
-	}
-}
-
-func TestTakeRequest(t *testing.T) {
-	tests := map[string]struct {
-		annotations map[string]string
-		asked       bool
-		forced      string
-		events      string
-	}{
-		"nothing":       {},
-		"handled":       {annotations: map[string]string{v1alpha1.RequestedAtAnnotation: "old"}},
-		"plain request": {annotations: map[string]string{v1alpha1.RequestedAtAnnotation: "new"}, asked: true, events: "Requested"},
-		"force": {
-			annotations: map[string]string{v1alpha1.RequestedAtAnnotation: "new", v1alpha1.ForceAtAnnotation: "new", v1alpha1.ForceReasonAnnotation: "looked"},
-			asked:       true, forced: "new", events: "Requested Forced",
-		},
-		"force without a reason": {
-			annotations: map[string]string{v1alpha1.RequestedAtAnnotation: "new", v1alpha1.ForceAtAnnotation: "new"},
-			asked:       true, events: "Requested RequestRefused",
-		},
-		"force of another time": {
-			annotations: map[string]string{v1alpha1.RequestedAtAnnotation: "new", v1alpha1.ForceAtAnnotation: "older", v1alpha1.ForceReasonAnnotation: "looked"},
-			asked:       true, events: "Requested RequestRefused",
-		},
-		"endless token": {annotations: map[string]string{v1alpha1.RequestedAtAnnotation: strings.Repeat("x", 1000)}, asked: true, events: "Requested"},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			order := testOrder()
-			order.Annotations = test.annotations
-			order.Status.LastHandledRequest, order.Status.Failures = "old", 4
-			asked, notices := takeRequest(order)
-			var events []string
-			for _, n := range notices {
-				events = append(events, n.reason)
-			}
-			if asked != test.asked || lastForce(order) != test.forced || strings.Join(events, " ") != test.events {
-				t.Errorf("asked %t, force %q, events %q, want %t, %q, %q", asked, lastForce(order), events, test.asked, test.forced, test.events)
-			}
-			if asked && (order.Status.Failures != 0 || order.Status.Plan != nil) {
-				t.Errorf("failures %d, plan %v, want both forgotten", order.Status.Failures, order.Status.Plan)
-			}
-			if again, _ := takeRequest(order); again {
-				t.Error("the same request is handled twice")
-			}
-		})
-	}
-}
-
-// TestTakeRequestKeepsThePlan shows that a plan is kept from which an order may have been made.
-func TestTakeRequestKeepsThePlan(t *testing.T) {
-	order := testOrder()
-	order.Annotations = map[string]string{v1alpha1.RequestedAtAnnotation: "new"}
-	order.Status.Calls = []v1alpha1.Call{call(v1alpha1.AddOrderCall)}
-	if takeRequest(order); order.Status.Plan == nil {
-		t.Error("the plan of an open claim was forgotten")
 	}
 }

@@ -42,7 +42,7 @@ func (w *worker) order(ctx context.Context, order *v1alpha1.ProvisioningOrder) o
 			forced = v.forced
 			w.settle(order, v1alpha1.AddOrderCall, v1alpha1.NotFoundOutcome, v.evidence)
 			if order.Status.Failures++; order.Status.Failures >= retryBudget {
-				return stall(v1alpha1.OutcomeUnknownReason, errors.New("the answers to AddOrder keep getting lost, and no order was found after any of them"))
+				return stall(v1alpha1.OutcomeUnknownReason, errors.New("the answers to AddOrder keep getting lost, and no order was found after any of them. Look at WHMCS and the proxies before it, then set orderbridge.dev/requestedAt"))
 			}
 		default:
 			return w.addOrder(ctx, order, seen.highest, forced)

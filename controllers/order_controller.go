@@ -127,7 +127,7 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, order *v1alpha1.Provisi
 		clock: r.Clock, reader: r.Reader, writer: r.Status(), backend: backend, pace: r.pace, gate: r.gate, others: r.others, learnt: r.Learnt,
 		began: *order.Status.DeepCopy(), stored: *order.Status.DeepCopy(),
 	}
-	if order.Status.State == v1alpha1.ProvisionedState && order.Annotations[v1alpha1.RequestedAtAnnotation] == order.Status.LastHandledRequest {
+	if order.Status.State == v1alpha1.ProvisionedState && !asks(order) {
 		return ctrl.Result{}, nil
 	}
 	if backend == nil {
@@ -136,14 +136,14 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, order *v1alpha1.Provisi
 	if added, err := r.guard(ctx, order); !added {
 		return ctrl.Result{RequeueAfter: time.Second}, err
 	}
-	asked, notices := takeRequest(order)
-	if asked {
+	asked := takeRequest(order, backend, r.Clock.Now())
+	if asked.request != "" {
 		w.asked = true
 		r.pace.forget(order.UID)
 	}
 	at, out := walk(ctx, w, order)
 	defer r.leave(order)
-	return r.finish(ctx, w, order, at, out, notices)
+	return r.finish(ctx, w, order, at, out, asked)
 }
 
 // guard makes sure that the order has the finalizer. The intake creates orders with it; people do not.
@@ -172,7 +172,7 @@ func walk(ctx context.Context, w *worker, order *v1alpha1.ProvisioningOrder) (in
 }
 
 // finish turns the pass's outcome into status, events, the report to Salesforce and what Reconcile returns.
-func (r *OrderReconciler) finish(ctx context.Context, w *worker, order *v1alpha1.ProvisioningOrder, at int, out outcome, notices []notice) (ctrl.Result, error) {
+func (r *OrderReconciler) finish(ctx context.Context, w *worker, order *v1alpha1.ProvisioningOrder, at int, out outcome, asked ask) (ctrl.Result, error) {
 	if out.kind == aheadKind && out.err != nil {
 		return ctrl.Result{}, out.err
 	}
@@ -195,11 +195,9 @@ func (r *OrderReconciler) finish(ctx context.Context, w *worker, order *v1alpha1
 	if out.kind == doneKind {
 		r.pace.forget(order.UID)
 	}
-	for _, n := range notices {
-		r.Recorder.Eventf(order, nil, n.eventType, n.reason, n.action, "%s", n.message)
-	}
+	r.tell(order, asked.answers(order, w, out, changed)...)
 	if changed != nil {
-		r.Recorder.Eventf(order, nil, changed.eventType, changed.reason, changed.action, "%s", changed.message)
+		r.tell(order, *changed)
 	}
 	observe(order, w)
 	return result, err
@@ -230,9 +228,13 @@ func (r *OrderReconciler) withoutBackend(ctx context.Context, w *worker, order *
 	if !apierrors.IsNotFound(err) {
 		return ctrl.Result{RequeueAfter: backendPending}, client.IgnoreNotFound(err)
 	}
+	if order.Status.State == v1alpha1.ProvisionedState {
+		return r.decline(ctx, order, fmt.Sprintf("there is no ProvisioningPipeline %q in namespace %s through which to check the provisioned order; make it, then set orderbridge.dev/requestedAt", name.Name, name.Namespace))
+	}
 	out := wait(farSideLongest, v1alpha1.PipelineNotReadyReason,
 		fmt.Sprintf("There is no ProvisioningPipeline %q in namespace %s; the order goes on by itself when there is", name.Name, name.Namespace))
-	return r.finish(ctx, w, order, r.reached(order), out, nil)
+	asked := takeRequest(order, nil, r.Clock.Now())
+	return r.finish(ctx, w, order, r.reached(order), out, asked)
 }
 
 // reached is the first step that is not done by what is known.
@@ -295,6 +297,19 @@ func (r *OrderReconciler) openUntil(ctx context.Context, order *v1alpha1.Provisi
 	return until, nil
 }
 
+// keep waits with a deleted order, and answers what is asked of it.
+func (r *OrderReconciler) keep(ctx context.Context, order *v1alpha1.ProvisioningOrder, until time.Time, left time.Duration, err error) (ctrl.Result, error) {
+	if err != nil || !asks(order) {
+		return ctrl.Result{RequeueAfter: left}, err
+	}
+	result, err := r.decline(ctx, order, fmt.Sprintf("the order is being deleted, and only kept until %s because a call to WHMCS may still take effect; "+
+		"if Salesforce still wants it, the next sweep makes it again after that", until.UTC().Format(time.RFC3339)))
+	if err == nil && result.RequeueAfter == 0 {
+		result.RequeueAfter = left
+	}
+	return result, err
+}
+
 // letGo lets the object go as soon as no call of it can be under way.
 func (r *OrderReconciler) letGo(ctx context.Context, order *v1alpha1.ProvisioningOrder, backend *Backend) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(order, v1alpha1.ClaimFinalizer) {
@@ -304,7 +319,7 @@ func (r *OrderReconciler) letGo(ctx context.Context, order *v1alpha1.Provisionin
 		until, err := r.openUntil(ctx, order, backend)
 		if left := until.Sub(r.Clock.Now()); err != nil || left > 0 {
 			log.FromContext(ctx).Info("Keeping the deleted order until its call can no longer take effect", "until", until)
-			return ctrl.Result{RequeueAfter: left}, err
+			return r.keep(ctx, order, until, left, err)
 		}
 	}
 	before := order.DeepCopy()

@@ -183,6 +183,6 @@ func (r *PipelineReconciler) announce(before, after *v1alpha1.ProvisioningPipeli
 		if is.Status == metav1.ConditionTrue || is.Reason == v1alpha1.ConnectingReason || is.Reason == v1alpha1.SuspendedReason {
 			eventType = "Normal"
 		}
-		r.Recorder.Eventf(after, nil, eventType, is.Reason, "Check", "%s", is.Message)
+		r.Recorder.Eventf(after, nil, eventType, is.Reason, "Check", "%s", note(is.Message))
 	}
 }

@@ -157,7 +157,7 @@ func (p Previewer) next(ctx context.Context, w *worker, order *v1alpha1.Provisio
 		order.Annotations[v1alpha1.RequestedAtAnnotation] = "preview of " + order.Status.LastHandledRequest
 		delete(order.Annotations, v1alpha1.ForceAtAnnotation)
 	}
-	takeRequest(order)
+	takeRequest(order, w.backend, w.now())
 	out := w.validate(ctx, order)
 	if out.kind == doneKind {
 		out = w.order(ctx, order)

@@ -25,7 +25,7 @@ const commitTime = 5 * time.Minute
 func (w *worker) validate(ctx context.Context, order *v1alpha1.ProvisioningOrder) outcome {
 	id, err := orderID(order)
 	if err != nil {
-		return stall(v1alpha1.MalformedEventReason, err)
+		return stall(v1alpha1.MalformedEventReason, fmt.Errorf("%w. Mend the publisher and have it publish the event again, then delete this object", err))
 	}
 	if frozen(order) {
 		return done(v1alpha1.PlannedReason, planMessage(order))

@@ -39,6 +39,8 @@ type worker struct {
 	asked bool
 	// called is true once a call was made whose answer must be written down.
 	called bool
+	// resent is the call that was claimed because a person forced it, or empty.
+	resent v1alpha1.CallStep
 	// accepting is true if the order step has just opened the claim of the accept step.
 	accepting bool
 	// theirs is the order as this pass read it from Salesforce, or nil.
@@ -60,7 +62,7 @@ func (w *worker) permission(order *v1alpha1.ProvisioningOrder) permission {
 	status := &order.Status
 	return permission{
 		request: status.LastHandledRequest,
-		forced:  status.LastHandledForce != nil && status.LastHandledForce.At == status.LastHandledRequest,
+		forced:  status.LastHandledForce != nil && status.LastHandledForce.At == status.LastHandledRequest && status.LastHandledForce.Refused == "",
 	}
 }
 

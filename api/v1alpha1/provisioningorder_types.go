@@ -194,7 +194,7 @@ type ProvisioningOrderStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	LastHandledRequest string `json:"lastHandledRequest,omitempty"`
-	// lastHandledForce is the last force that was acted on.
+	// lastHandledForce is the last force that was taken or refused.
 	// +optional
 	LastHandledForce *Force `json:"lastHandledForce,omitempty"`
 }
@@ -209,6 +209,10 @@ type Force struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=1024
 	Reason string `json:"reason"`
+	// refused says why the force was not taken. It is absent if it was.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Refused string `json:"refused,omitempty"`
 }
 
 // Plan is what WHMCS is asked for, resolved from the Salesforce order by the mapping.
