@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -11,7 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// outputFormat is the value of the flag --output.
+// outputFormat is a value of the flag --output.
 type outputFormat string
 
 // The formats.
@@ -21,32 +22,45 @@ const (
 	yamlFormat  outputFormat = "yaml"
 )
 
-// String is the value as it is typed.
-func (f *outputFormat) String() string { return string(*f) }
+// printer prints results in the format that the user asked for. It is the flag --output.
+type printer struct {
+	format  outputFormat
+	formats []outputFormat
+}
 
-// Type names the values in help.
-func (*outputFormat) Type() string { return "format" }
+// newPrinter gives the command the flag --output. The first format is the default; without any there are all.
+func newPrinter(cmd *cobra.Command, formats ...outputFormat) *printer {
+	if len(formats) == 0 {
+		formats = []outputFormat{tableFormat, jsonFormat, yamlFormat}
+	}
+	p := &printer{format: formats[0], formats: formats}
+	cmd.Flags().VarP(p, "output", "o", "Format of the output: "+p.choices()+".")
+	return p
+}
+
+// choices are the formats, for a sentence.
+func (p *printer) choices() string {
+	words := make([]string, len(p.formats))
+	for i, f := range p.formats {
+		words[i] = string(f)
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// String is the value as it is typed.
+func (p *printer) String() string { return string(p.format) }
+
+// Type names the value in help.
+func (*printer) Type() string { return "format" }
 
 // Set takes a value from the command line.
-func (f *outputFormat) Set(text string) error {
-	switch format := outputFormat(text); format {
-	case tableFormat, jsonFormat, yamlFormat:
-		*f = format
-		return nil
+func (p *printer) Set(text string) error {
+	if !slices.Contains(p.formats, outputFormat(text)) {
+		return fmt.Errorf("there is no format %q: use %s", text, p.choices())
 	}
-	return fmt.Errorf("there is no format %q: use table, json or yaml", text)
-}
-
-// printer prints results in the format that the user asked for.
-type printer struct {
-	format outputFormat
-}
-
-// newPrinter gives the command the flag --output.
-func newPrinter(cmd *cobra.Command) *printer {
-	p := &printer{format: tableFormat}
-	cmd.Flags().VarP(&p.format, "output", "o", "Format of the output: table, json or yaml.")
-	return p
+	p.format = outputFormat(text)
+	return nil
 }
 
 // print writes the value as JSON or YAML, or calls table to write it for people.
