@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
@@ -45,6 +46,8 @@ type Preview struct {
 	// the recorded one, which no change of order or mapping touches.
 	Plan   *v1alpha1.Plan
 	Frozen bool
+	// Lines are those of Plan, or without a plan what the mapping makes of single lines.
+	Lines []v1alpha1.PlanLine
 	// Request is the request of Plan, as it would be sent, or nil and RequestErr says why.
 	Request    *whmcs.AddOrderRequest
 	RequestErr error
@@ -136,10 +139,15 @@ func (p Previewer) examine(out *Preview, order *v1alpha1.ProvisioningOrder) {
 	out.Examination = p.Mapping.Examine(out.Record)
 	if out.Frozen {
 		out.Plan = order.Status.Plan
+	} else if plan, err := p.Mapping.PlanUngated(out.Record); err == nil {
+		out.Plan = apiPlan(plan, &Backend{Spec: p.Pipeline.Spec, Version: p.Version})
+	}
+	if out.Plan != nil {
+		out.Lines = out.Plan.Lines
 		return
 	}
-	if plan, err := p.Mapping.PlanUngated(out.Record); err == nil {
-		out.Plan = apiPlan(plan, &Backend{Spec: p.Pipeline.Spec, Version: p.Version})
+	for _, line := range out.Examination.Lines {
+		out.Lines = append(out.Lines, apiLines(line.Made)...)
 	}
 }
 
@@ -247,4 +255,13 @@ func RequestOf(order *v1alpha1.ProvisioningOrder, plan *v1alpha1.Plan, spec v1al
 	planned := &v1alpha1.ProvisioningOrder{Spec: order.Spec}
 	planned.Status.Plan = plan
 	return addOrderRequest(planned, newMarkerMemory(spec.Whmcs.Markers, nil), newFieldMemory(spec.Whmcs.MarkerCustomFieldName))
+}
+
+// WhyNotForce says why a force of an order would not be taken now, and what to do instead; "" means that it would. A
+// pipeline of nil means that there is none.
+func WhyNotForce(order *v1alpha1.ProvisioningOrder, pipeline *v1alpha1.ProvisioningPipeline, now time.Time) string {
+	if pipeline == nil {
+		return unforceable(order, nil, now)
+	}
+	return unforceable(order, &Backend{Spec: pipeline.Spec}, now)
 }

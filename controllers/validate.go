@@ -166,8 +166,14 @@ func apiPlan(plan mapping.Plan, backend *Backend) *v1alpha1.Plan {
 	if !plan.ScheduledFor.IsZero() {
 		p.ScheduledFor = new(metav1.NewTime(plan.ScheduledFor))
 	}
-	for _, line := range plan.Lines {
-		p.Lines = append(p.Lines, v1alpha1.PlanLine{
+	p.Lines = apiLines(plan.Lines)
+	return p
+}
+
+func apiLines(lines []mapping.Line) []v1alpha1.PlanLine {
+	var list []v1alpha1.PlanLine
+	for _, line := range lines {
+		list = append(list, v1alpha1.PlanLine{
 			OrderItemID:   line.OrderItemID,
 			SKU:           line.SKU,
 			PID:           line.PID,
@@ -178,7 +184,7 @@ func apiPlan(plan mapping.Plan, backend *Backend) *v1alpha1.Plan {
 			Domain:        line.Domain,
 		})
 	}
-	return p
+	return list
 }
 
 // named turns ids into the keys of a JSON object.

@@ -9,6 +9,8 @@ import (
 
 // newRootCommand is the command with all its sub-commands.
 func newRootCommand(env *environment) *cobra.Command {
+	mappingCommand := newMappingCommand(env)
+	mappingCommand.AddCommand(newWhatIfCommand(env))
 	root := group(&cobra.Command{
 		Use:   "kubectl-orderbridge",
 		Short: "Look after orders, pipelines and mappings of Orderbridge",
@@ -27,7 +29,11 @@ that does not hold, an order that has failed); 2 the command was called wrongly 
 		SilenceUsage:      true,
 		DisableAutoGenTag: true,
 	},
-		newMappingCommand(env),
+		newStatusCommand(env),
+		newOrdersCommand(env),
+		newRetryCommand(env),
+		newPlanCommand(env),
+		mappingCommand,
 	)
 	root.SetIn(env.In)
 	root.SetOut(env.Out)

@@ -44,8 +44,8 @@ type WHMCSCustomField struct {
 	Required bool
 }
 
-// offered returns the cycles that can be ordered.
-func (p *WHMCSProduct) offered() []string {
+// Offered returns the cycles that can be ordered.
+func (p *WHMCSProduct) Offered() []string {
 	switch p.PayType {
 	case "free":
 		return []string{"free"}

@@ -156,7 +156,7 @@ func (c *checker) failed(path string, err error) {
 }
 
 func (c *checker) cycle(w *WHMCSProduct, cycle, path string) {
-	offered := w.offered()
+	offered := w.Offered()
 	if slices.Contains(offered, cycle) {
 		return
 	}
