@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hamba/avro/v2"
+	"github.com/linkedin/goavro/v2"
 )
 
 // changeSchema has the header of the real service and, as field 3, a compound field.
@@ -28,7 +28,7 @@ const changeSchema = `{"type":"record","name":"OrderChangeEvent","namespace":"co
 
 func writeChange(tb testing.TB, header map[string]any) []byte {
 	tb.Helper()
-	schema, err := avro.ParseWithCache(changeSchema, "", &avro.SchemaCache{})
+	codec, err := goavro.NewCodec(changeSchema)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func writeChange(tb testing.TB, header map[string]any) []byte {
 		"nulledFields": []any{}, "diffFields": []any{}, "changedFields": []any{},
 	}
 	maps.Copy(full, header)
-	payload, err := avro.Marshal(schema, map[string]any{"ChangeEventHeader": full, "Status": map[string]any{"string": "Approved"}})
+	payload, err := codec.BinaryFromNative(nil, map[string]any{"ChangeEventHeader": full, "Status": map[string]any{"string": "Approved"}})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -46,8 +46,8 @@ func (s *Server) Publish(topicName string, fields map[string]any) (string, error
 func (s *Server) complete(to *topic, fields map[string]any) {
 	change := strings.HasPrefix(to.name, "/data/")
 	known := map[string]bool{}
-	for _, field := range to.current.record.Fields() {
-		known[field.Name()] = true
+	for _, field := range to.current.record.fields {
+		known[field.name] = true
 	}
 	for name := range fields {
 		if change && !known[name] {

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/hamba/avro/v2"
 )
 
 // encode writes fields as one plain Avro record. Absent fields are null, or empty where the schema wants a value; a
@@ -20,88 +18,82 @@ func encode(to *schema, fields map[string]any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return avro.Marshal(to.record, record)
+	return to.codec.BinaryFromNative(nil, record)
 }
 
 // shape turns plain Go and JSON values into what the encoder takes.
-func shape(want avro.Schema, value any, path string) (any, error) {
-	switch want := want.(type) {
-	case *avro.RefSchema:
-		return shape(want.Schema(), value, path)
-	case *avro.UnionSchema:
+func shape(want *avroType, value any, path string) (any, error) {
+	switch want.kind {
+	case avroUnion:
 		return shapeUnion(want, value, path)
-	case *avro.RecordSchema:
+	case avroRecord:
 		return shapeRecord(want, value, path)
-	case *avro.ArraySchema:
+	case avroArray:
 		return shapeArray(want, value, path)
-	case *avro.EnumSchema:
+	case avroEnum:
 		if value == nil {
-			return want.Symbols()[0], nil
+			return want.symbols[0], nil
 		}
 		symbol, ok := value.(string)
-		if !ok || !slices.Contains(want.Symbols(), symbol) {
-			return nil, fmt.Errorf("%s: %v is none of %s", path, value, strings.Join(want.Symbols(), ", "))
+		if !ok || !slices.Contains(want.symbols, symbol) {
+			return nil, fmt.Errorf("%s: %v is none of %s", path, value, strings.Join(want.symbols, ", "))
 		}
 		return symbol, nil
-	case *avro.PrimitiveSchema:
-		return shapePrimitive(want.Type(), value, path)
 	default:
-		return nil, fmt.Errorf("%s: type %s is not supported here", path, want.Type())
+		return shapePrimitive(want.kind, value, path)
 	}
 }
 
-func shapeUnion(want *avro.UnionSchema, value any, path string) (any, error) {
-	if value == nil && want.Contains(avro.Null) {
+func shapeUnion(want *avroType, value any, path string) (any, error) {
+	if value == nil && slices.ContainsFunc(want.branches, isNull) {
 		return nil, nil
 	}
-	for _, branch := range want.Types() {
-		if branch.Type() == avro.Null {
+	for _, branch := range want.branches {
+		if isNull(branch) {
 			continue
 		}
 		shaped, err := shape(branch, value, path)
 		if err != nil {
-			if len(want.Types()) <= 2 {
+			if len(want.branches) <= 2 {
 				return nil, err
 			}
 			continue
 		}
-		return map[string]any{branchName(branch): shaped}, nil
+		return map[string]any{branch.branch: shaped}, nil
 	}
 	return nil, fmt.Errorf("%s: %T fits no branch of the union", path, value)
 }
 
-func branchName(branch avro.Schema) string {
-	if reference, ok := branch.(*avro.RefSchema); ok {
-		return reference.Schema().FullName()
-	}
-	if named, ok := branch.(avro.NamedSchema); ok {
-		return named.FullName()
-	}
-	return string(branch.Type())
-}
+func isNull(branch *avroType) bool { return branch.kind == avroNull }
 
-func shapeRecord(want *avro.RecordSchema, value any, path string) (any, error) {
+// maxDepth ends what a record that requires itself would never end.
+const maxDepth = 32
+
+func shapeRecord(want *avroType, value any, path string) (any, error) {
 	given, ok := value.(map[string]any)
 	if !ok && value != nil {
 		return nil, fmt.Errorf("%s: %T is no record", path, value)
 	}
+	if strings.Count(path, ".") > maxDepth {
+		return nil, fmt.Errorf("%s: nested more than %d deep", path, maxDepth)
+	}
 	result := map[string]any{}
-	for _, field := range want.Fields() {
-		shaped, err := shape(field.Type(), given[field.Name()], strings.TrimPrefix(path+"."+field.Name(), "."))
+	for _, field := range want.fields {
+		shaped, err := shape(field.of, given[field.name], strings.TrimPrefix(path+"."+field.name, "."))
 		if err != nil {
 			return nil, err
 		}
-		result[field.Name()] = shaped
+		result[field.name] = shaped
 	}
 	for name := range given {
 		if _, known := result[name]; !known {
-			return nil, fmt.Errorf("%s has no field %s", want.Name(), name)
+			return nil, fmt.Errorf("%s has no field %s", want.branch, name)
 		}
 	}
 	return result, nil
 }
 
-func shapeArray(want *avro.ArraySchema, value any, path string) (any, error) {
+func shapeArray(want *avroType, value any, path string) (any, error) {
 	result := []any{}
 	if value == nil {
 		return result, nil
@@ -111,7 +103,7 @@ func shapeArray(want *avro.ArraySchema, value any, path string) (any, error) {
 		return nil, fmt.Errorf("%s: %T is no list", path, value)
 	}
 	for i := range list.Len() {
-		shaped, err := shape(want.Items(), list.Index(i).Interface(), fmt.Sprintf("%s[%d]", path, i))
+		shaped, err := shape(want.items, list.Index(i).Interface(), fmt.Sprintf("%s[%d]", path, i))
 		if err != nil {
 			return nil, err
 		}
@@ -120,7 +112,7 @@ func shapeArray(want *avro.ArraySchema, value any, path string) (any, error) {
 	return result, nil
 }
 
-func shapePrimitive(want avro.Type, value any, path string) (any, error) {
+func shapePrimitive(want string, value any, path string) (any, error) {
 	if moment, ok := value.(time.Time); ok {
 		value = moment.UnixMilli()
 	}
@@ -132,32 +124,35 @@ func shapePrimitive(want avro.Type, value any, path string) (any, error) {
 		value = parsed
 	}
 	switch want {
-	case avro.Int, avro.Long, avro.Float, avro.Double:
+	case "int", "long", "float", "double":
 		return shapeNumber(want, value, path)
-	case avro.String:
+	case "string":
 		if value == nil {
 			return "", nil
 		}
 		if text, ok := value.(string); ok {
 			return text, nil
 		}
-	case avro.Boolean:
+	case "boolean":
 		if value == nil {
 			return false, nil
 		}
 		if truth, ok := value.(bool); ok {
 			return truth, nil
 		}
-	case avro.Bytes:
-		if data, ok := value.([]byte); ok || value == nil {
+	case "bytes":
+		if value == nil {
+			return []byte{}, nil
+		}
+		if data, ok := value.([]byte); ok {
 			return data, nil
 		}
-	default: // no other type is primitive
+	default: // maps and fixed types do not occur in events
 	}
 	return nil, fmt.Errorf("%s: %T is no %s", path, value, want)
 }
 
-func shapeNumber(want avro.Type, value any, path string) (any, error) {
+func shapeNumber(want string, value any, path string) (any, error) {
 	given := reflect.ValueOf(value)
 	var number float64
 	var whole int64
@@ -173,11 +168,11 @@ func shapeNumber(want avro.Type, value any, path string) (any, error) {
 		return nil, fmt.Errorf("%s: %T is no number", path, value)
 	}
 	switch want {
-	case avro.Int:
+	case "int":
 		return int(whole), nil
-	case avro.Long:
+	case "long":
 		return whole, nil
-	case avro.Float:
+	case "float":
 		return float32(number), nil
 	default:
 		return number, nil
@@ -185,7 +180,7 @@ func shapeNumber(want avro.Type, value any, path string) (any, error) {
 }
 
 // headerBitmaps replaces field names in a change event's header by the bitmaps that the real service sends.
-func headerBitmaps(record *avro.RecordSchema, fields map[string]any) map[string]any {
+func headerBitmaps(record *avroType, fields map[string]any) map[string]any {
 	header, ok := fields["ChangeEventHeader"].(map[string]any)
 	if !ok {
 		return fields
@@ -219,14 +214,14 @@ func stringList(value any) []string {
 
 // bitmaps writes names as the real service does: one bitmap for the fields of the event, one more for each compound
 // field, lowest bit first.
-func bitmaps(record *avro.RecordSchema, names []string) []string {
+func bitmaps(record *avroType, names []string) []string {
 	top, nested := new(big.Int), map[int]*big.Int{}
-	for position, field := range record.Fields() {
-		if slices.Contains(names, field.Name()) {
+	for position, field := range record.fields {
+		if slices.Contains(names, field.name) {
 			top.SetBit(top, position, 1)
 		}
-		for index, part := range compound(field.Type()) {
-			if slices.Contains(names, field.Name()+"."+part.Name()) {
+		for index, part := range compound(field.of) {
+			if slices.Contains(names, field.name+"."+part.name) {
 				if nested[position] == nil {
 					nested[position] = new(big.Int)
 				}
@@ -238,7 +233,7 @@ func bitmaps(record *avro.RecordSchema, names []string) []string {
 	if top.Sign() > 0 {
 		result = append(result, hex(top))
 	}
-	for position := range record.Fields() {
+	for position := range record.fields {
 		if nested[position] != nil {
 			result = append(result, fmt.Sprintf("%d-%s", position, hex(nested[position])))
 		}
@@ -246,19 +241,18 @@ func bitmaps(record *avro.RecordSchema, names []string) []string {
 	return result
 }
 
-func compound(of avro.Schema) []*avro.Field {
-	switch of := of.(type) {
-	case *avro.UnionSchema:
-		for _, branch := range of.Types() {
+// compound returns the parts of a compound field.
+func compound(of *avroType) []avroField {
+	switch of.kind {
+	case avroUnion:
+		for _, branch := range of.branches {
 			if fields := compound(branch); fields != nil {
 				return fields
 			}
 		}
-	case *avro.RefSchema:
-		return compound(of.Schema())
-	case *avro.RecordSchema:
-		if of.Name() != "ChangeEventHeader" {
-			return of.Fields()
+	case avroRecord:
+		if namespaced := "." + of.branch; !strings.HasSuffix(namespaced, ".ChangeEventHeader") {
+			return of.fields
 		}
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/hamba/avro/v2"
+	"github.com/linkedin/goavro/v2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -184,13 +184,40 @@ func (w *wire) decode(event *eventbusv1.ConsumerEvent) map[string]any {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	schema, err := avro.ParseWithCache(info.GetSchemaJson(), "", &avro.SchemaCache{})
+	codec, err := goavro.NewCodec(info.GetSchemaJson())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	var fields map[string]any
-	if err := avro.Unmarshal(schema, event.GetEvent().GetPayload(), &fields); err != nil {
-		w.t.Fatal(err)
+	native, rest, err := codec.NativeFromBinary(event.GetEvent().GetPayload())
+	if err != nil || len(rest) > 0 {
+		w.t.Fatalf("%d bytes left over, %v", len(rest), err)
+	}
+	fields, ok := unwrapped(native).(map[string]any)
+	if !ok {
+		w.t.Fatalf("decoded %T", native)
 	}
 	return fields
+}
+
+// unwrapped takes the values of unions out of the map with the branch's name that the library puts around them.
+func unwrapped(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		result := map[string]any{}
+		for key, item := range value {
+			if len(value) == 1 && (strings.Contains(key, ".") || key == "string" || key == "double" || key == "long" || key == "boolean") {
+				return unwrapped(item)
+			}
+			result[key] = unwrapped(item)
+		}
+		return result
+	case []any:
+		result := make([]any, 0, len(value))
+		for _, item := range value {
+			result = append(result, unwrapped(item))
+		}
+		return result
+	default:
+		return value
+	}
 }
