@@ -48,3 +48,10 @@ func NewFarSides(ctx context.Context, reader client.Reader, pipeline *v1alpha1.P
 	}
 	return sides, nil
 }
+
+// RequestFor is the AddOrder request that the operator would send for what a mapping makes of an order. As in RequestOf,
+// the key in custom fields is left out.
+func RequestFor(id salesforce.ID, plan mapping.Plan, spec v1alpha1.ProvisioningPipelineSpec) (whmcs.AddOrderRequest, error) {
+	order := &v1alpha1.ProvisioningOrder{Spec: v1alpha1.ProvisioningOrderSpec{SalesforceOrderID: id.String()}}
+	return RequestOf(order, apiPlan(plan, &Backend{Spec: spec}), spec)
+}

@@ -13,6 +13,7 @@ FILE is a mapping.yaml, or a manifest with the ConfigMap that holds it, such as 
 standard input.`,
 	},
 		newLintCommand(env),
+		newTestCommand(env),
 		newCatalogueCommand(env),
 	)
 }
