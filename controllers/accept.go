@@ -142,7 +142,7 @@ func (w *worker) acceptOrder(ctx context.Context, order *v1alpha1.ProvisioningOr
 	release, err := w.backend.Admission.Acquire(ctx, order.CreationTimestamp.Time)
 	if err != nil {
 		w.settle(order, v1alpha1.AcceptOrderCall, v1alpha1.NotSentOutcome, "WHMCS was not available")
-		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, err.Error(), farSideFirst, farSideLongest)
+		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, awayFor(err), farSideFirst, farSideLongest)
 	}
 	spec := &w.backend.Spec.Whmcs
 	err = w.backend.Billing.AcceptOrder(ctx, whmcs.AcceptOrderRequest{
@@ -168,7 +168,7 @@ func (w *worker) notAccepted(ctx context.Context, order *v1alpha1.ProvisioningOr
 		return stall(v1alpha1.ProvisioningFailedReason, fmt.Errorf("WHMCS order %d: %s", order.Status.Whmcs.OrderID, failedAccept(err.Error())))
 	case class == whmcs.Denied || class == whmcs.Busy || class == whmcs.NotSent:
 		w.settle(order, v1alpha1.AcceptOrderCall, v1alpha1.NotSentOutcome, err.Error())
-		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, err.Error(), farSideFirst, farSideLongest)
+		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, awayFor(err), farSideFirst, farSideLongest)
 	default:
 		return w.lost(order, v1alpha1.AcceptOrderCall, err)
 	}

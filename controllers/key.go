@@ -165,8 +165,8 @@ func (w *worker) look(ctx context.Context, order *v1alpha1.ProvisioningOrder, cl
 	if err != nil {
 		return sight{}, err
 	}
-	seen := sight{at: began, keyReliable: w.backend.Markers.reliable()}
 	key := orderKey(order)
+	seen := sight{at: began, key: key, keyReliable: w.backend.Markers.reliable()}
 	for _, theirs := range orders {
 		if theirs.UserID != 0 && theirs.UserID != clientID {
 			continue

@@ -3,6 +3,7 @@ package controllers
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,6 +55,8 @@ func (m match) live() bool {
 type sight struct {
 	// at is when the look began. What was not there then may have come since, so this is the time that counts.
 	at time.Time
+	// key is what is looked for.
+	key string
 	// matches are the orders that carry the key.
 	matches []match
 	// highest is the highest order id of the client.
@@ -144,7 +147,7 @@ func decideOpenOrder(last *v1alpha1.Call, seen sight, allowed permission, settle
 	if from := settledFrom(last, settle); seen.at.Before(from) {
 		return verdict{
 			kind: waitVerdict, after: lookAgain(last, from, seen.at), reason: v1alpha1.SettlingReason,
-			evidence: fmt.Sprintf("the answer to AddOrder was lost; WHMCS may still commit it until %s", from.UTC().Format(time.RFC3339)),
+			evidence: settling(last.Step, from),
 		}
 	}
 	forced := allowed.forced && allowed.request != last.Request
@@ -154,7 +157,7 @@ func decideOpenOrder(last *v1alpha1.Call, seen sight, allowed permission, settle
 	case forced:
 		return verdict{
 			kind: settleVerdict, forced: true,
-			evidence: fmt.Sprintf("a person said that none of the orders %v is this one: %s", seen.lookalikes, last.Evidence),
+			evidence: fmt.Sprintf("a person said that none of the orders %s is this one: %s", numbers(seen.lookalikes), last.Evidence),
 		}
 	case len(seen.lookalikes) == 1 && !seen.keyReliable:
 		return verdict{
@@ -165,11 +168,33 @@ func decideOpenOrder(last *v1alpha1.Call, seen sight, allowed permission, settle
 	default:
 		return verdict{
 			kind: stallVerdict, reason: v1alpha1.OutcomeUnknownReason,
-			evidence: fmt.Sprintf("the answer to AddOrder was lost; orders %v of this client have exactly these lines and were made after %d, "+
-				"but nothing shows that one of them is this order. Look at them in WHMCS: if one is, put sfOrderId=<Salesforce id> in its notes and set "+
-				"orderbridge.dev/requestedAt; if none is, force", seen.lookalikes, last.Baseline),
+			evidence: "the answer to AddOrder was lost. " + undecided(seen.lookalikes) + fmt.Sprintf(" Look in WHMCS: if it has this order, put %s in its notes and set "+
+				"orderbridge.dev/requestedAt; if it does not, force", seen.key),
 		}
 	}
+}
+
+// undecided says which orders may be ours.
+func undecided(ids []int64) string {
+	if len(ids) == 1 {
+		return fmt.Sprintf("WHMCS order %d of this client has exactly these lines and was made after the call, but it lacks the key, which this WHMCS stores.", ids[0])
+	}
+	return fmt.Sprintf("WHMCS orders %s of this client have exactly these lines and were made after the call, but nothing shows that one of them is this order.", numbers(ids))
+}
+
+// numbers lists order ids for people.
+func numbers(ids []int64) string {
+	var list []string
+	for _, id := range ids {
+		list = append(list, strconv.FormatInt(id, 10))
+	}
+	return words(list)
+}
+
+// settling says what is done about a lost answer, and what a person must not do.
+func settling(step v1alpha1.CallStep, until time.Time) string {
+	return fmt.Sprintf("the answer to %s was lost. Its effect is being looked for, and WHMCS may still do it until %s. Do nothing, above all do not enter the order by hand",
+		step, until.UTC().Format(time.RFC3339))
 }
 
 // lookAgain spreads the looks at an open claim: soon at first, then ever slower until the settle time ends.
@@ -239,7 +264,7 @@ func decideAccept(calls []v1alpha1.Call, seen acceptance, allowed permission, se
 
 // failedAccept says what to do after an AcceptOrder of which WHMCS says that it failed.
 func failedAccept(text string) string {
-	return text + ". Part of it may be done, so it is not accepted again: finish it in WHMCS until the order is Active, then set orderbridge.dev/requestedAt; " +
+	return text + ". It is not accepted again by itself: finish it in WHMCS until the order and its services are Active, then set orderbridge.dev/requestedAt; " +
 		"or force, if you know that nothing was set up"
 }
 
@@ -247,7 +272,7 @@ func decideOpenAccept(last *v1alpha1.Call, seen acceptance, forced bool, settle 
 	if from := settledFrom(last, settle); seen.at.Before(from) {
 		return verdict{
 			kind: waitVerdict, after: lookAgain(last, from, seen.at), reason: v1alpha1.SettlingReason,
-			evidence: fmt.Sprintf("the answer to AcceptOrder was lost; WHMCS may still finish it until %s", from.UTC().Format(time.RFC3339)),
+			evidence: settling(last.Step, from),
 		}
 	}
 	if (seen.anyActive || seen.queued != "") && !forced {

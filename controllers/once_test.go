@@ -64,11 +64,11 @@ func TestDecideOrder(t *testing.T) {
 		},
 		"open, one lookalike, but the key is known to be stored": {
 			calls: []v1alpha1.Call{call(add)}, seen: sight{at: afterSettle, lookalikes: []int64{11}, keyReliable: true},
-			want: stallVerdict, reason: v1alpha1.OutcomeUnknownReason, evidence: "[11]",
+			want: stallVerdict, reason: v1alpha1.OutcomeUnknownReason, evidence: "order 11 of this client",
 		},
 		"open, two lookalikes": {
 			calls: []v1alpha1.Call{call(add)}, seen: sight{at: afterSettle, lookalikes: []int64{11, 12}},
-			want: stallVerdict, reason: v1alpha1.OutcomeUnknownReason, evidence: "[11 12]",
+			want: stallVerdict, reason: v1alpha1.OutcomeUnknownReason, evidence: "orders 11 and 12 of this client",
 		},
 		"open, two lookalikes, a plain request changes nothing": {
 			calls: []v1alpha1.Call{call(add)}, seen: sight{at: afterSettle, lookalikes: []int64{11, 12}}, allowed: permission{request: "r2"},

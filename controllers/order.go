@@ -169,7 +169,7 @@ func (w *worker) notOrdered(order *v1alpha1.ProvisioningOrder, err error) outcom
 		return stall(v1alpha1.OrderRefusedReason, err)
 	case whmcs.Denied, whmcs.Busy, whmcs.NotSent:
 		w.settle(order, v1alpha1.AddOrderCall, v1alpha1.NotSentOutcome, err.Error())
-		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, err.Error(), farSideFirst, farSideLongest)
+		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, awayFor(err), farSideFirst, farSideLongest)
 	default:
 		return w.lost(order, v1alpha1.AddOrderCall, err)
 	}
@@ -195,8 +195,8 @@ func (w *worker) lost(order *v1alpha1.ProvisioningOrder, step v1alpha1.CallStep,
 	last := lastCall(order.Status.Calls, step)
 	last.Evidence = cut(err.Error(), maxMessage)
 	callOutcomes.WithLabelValues(string(step), "Lost").Inc()
-	return wait(lookAgain(last, settledFrom(last, w.settleTime()), w.now()), v1alpha1.SettlingReason,
-		fmt.Sprintf("The answer to %s was lost, looking for its effect: %v", step, err))
+	from := settledFrom(last, w.settleTime())
+	return wait(lookAgain(last, from, w.now()), v1alpha1.SettlingReason, settling(step, from))
 }
 
 // enter takes the gate of the order's client.

@@ -179,6 +179,7 @@ func (r *OrderReconciler) finish(ctx context.Context, w *worker, order *v1alpha1
 	if out.kind == aheadKind && !w.called {
 		return ctrl.Result{RequeueAfter: out.after}, nil
 	}
+	out = spend(order, out)
 	changed, result, err := conclude(order, at, out, backoff, r.Clock.Now())
 	if order.Status.State == v1alpha1.StalledState || out.kind == waitKind {
 		if failed := w.report(ctx, order, out); failed != nil {

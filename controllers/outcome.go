@@ -3,6 +3,7 @@ package controllers
 import (
 	"errors"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
@@ -81,12 +82,7 @@ func conclude(order *v1alpha1.ProvisioningOrder, at int, out outcome, backoff fu
 		return nil, ctrl.Result{RequeueAfter: out.after}, nil
 	}
 	status := &order.Status
-	if out.kind == retryKind {
-		status.Failures++
-		if status.Failures >= retryBudget {
-			out = stall(v1alpha1.RetriesExhaustedReason, exhausted(out))
-		}
-	}
+	out.message = sentence(out.message)
 	last := at == len(steps)-1
 	changed := markSteps(order, at, out)
 	status.ObservedGeneration = order.Generation
@@ -121,6 +117,23 @@ func conclude(order *v1alpha1.ProvisioningOrder, at int, out outcome, backoff fu
 		status.NextAttemptAt = new(metav1.NewMicroTime(now.Add(result.RequeueAfter).Truncate(time.Microsecond)))
 	}
 	return eventFor(at, last, changed, out), result, err
+}
+
+// spend takes an error off the order's budget. The last one of it stalls.
+func spend(order *v1alpha1.ProvisioningOrder, out outcome) outcome {
+	if out.kind != retryKind {
+		return out
+	}
+	if order.Status.Failures++; order.Status.Failures >= retryBudget {
+		return stall(v1alpha1.RetriesExhaustedReason, exhausted(out))
+	}
+	return out
+}
+
+// sentence begins a message with a capital letter.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 // exhausted says what kept failing.

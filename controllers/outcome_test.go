@@ -85,7 +85,7 @@ func TestConclude(t *testing.T) {
 			order := &v1alpha1.ProvisioningOrder{}
 			order.Generation = 3
 			order.Status.Failures = test.failures
-			event, result, err := conclude(order, test.at, test.out, fixedBackoff, modelEpoch)
+			event, result, err := conclude(order, test.at, spend(order, test.out), fixedBackoff, modelEpoch)
 			if diff := cmp.Diff(test.want, shown(order)); diff != "" {
 				t.Errorf("conditions (-want +got):\n%s", diff)
 			}
@@ -101,7 +101,7 @@ func TestConclude(t *testing.T) {
 			if test.out.kind != aheadKind && order.Status.ObservedGeneration != 3 {
 				t.Errorf("observedGeneration %d, want 3", order.Status.ObservedGeneration)
 			}
-			again, _, _ := conclude(order, test.at, test.out, fixedBackoff, modelEpoch)
+			again, _, _ := conclude(order, test.at, spend(order, test.out), fixedBackoff, modelEpoch)
 			if again != nil && test.out.kind != retryKind {
 				t.Errorf("the same outcome again makes the event %q, want none", eventText(again))
 			}

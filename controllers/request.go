@@ -163,7 +163,9 @@ func (a ask) answers(order *v1alpha1.ProvisioningOrder, w *worker, out outcome, 
 	case w.resent != "":
 		trying = notice{corev1.EventTypeWarning, v1alpha1.ForcedReason, "Force", fmt.Sprintf("%s was sent again although what became of it was not known: %s", w.resent, a.force)}
 	case out.kind == stallKind && changed == nil:
-		return append(all, refusal("Request", fmt.Sprintf("Looked again as requested at %s, and the order is still stalled as %s: %s", a.request, out.reason, out.message)))
+		return append(all, refusal("Request", fmt.Sprintf("Looked again as requested at %s, and the order is still stalled as %s: %s", a.request, out.reason, sentence(out.message))))
+	case a.force == "" && out.kind == doneKind && changed == nil:
+		trying.message = fmt.Sprintf("Checked as requested at %s: %s", a.request, sentence(out.message))
 	case a.force != "" && out.kind != waitKind:
 		trying.message += ". The force was not needed"
 	case a.force != "":

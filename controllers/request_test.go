@@ -137,11 +137,11 @@ func TestWhatCannotBeDone(t *testing.T) {
 		"a force on a deleted order":               {request: "r2", force: "r2", reason: "looked", order: deleted, now: duringSettle, want: []string{"being deleted", "sweep"}},
 		"accepting again what failed":              {request: "r2", order: failed, first: true, want: []string{"ProvisioningFailed", "said so", "finish it in WHMCS", "force"}},
 		"a request on an unknown outcome": {
-			request: "r2", first: true, want: []string{"OutcomeUnknown", "several WHMCS orders", "Cancel all but one"},
+			request: "r2", first: true, want: []string{"OutcomeUnknown", "Several WHMCS orders", "Cancel all but one"},
 			order: unclear,
 		},
 		"a force on several orders with the key": {
-			request: "r2", force: "r2", reason: "looked", first: true, want: []string{"OutcomeUnknown", "several WHMCS orders", "Cancel all but one"},
+			request: "r2", force: "r2", reason: "looked", first: true, want: []string{"OutcomeUnknown", "Several WHMCS orders", "Cancel all but one"},
 			order: unclear,
 		},
 	}

@@ -119,7 +119,7 @@ func (w *worker) report(ctx context.Context, order *v1alpha1.ProvisioningOrder, 
 	if seen == nil || seen.ReportedReason == out.reason {
 		return nil
 	}
-	report, records := w.rows(order, mapping.Result{Reason: out.reason, Detail: out.message})
+	report, records := w.rows(order, mapping.Result{Reason: out.reason, Detail: sentence(out.message)})
 	if len(records) == 0 {
 		return nil
 	}

@@ -98,6 +98,11 @@ func (w *worker) unavailable(ctx context.Context, order *v1alpha1.ProvisioningOr
 	case whmcs.ClassOf(err) == whmcs.Refused:
 		return retry(v1alpha1.WhmcsUnavailableReason, err)
 	default:
-		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, err.Error(), farSideFirst, farSideLongest)
+		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, awayFor(err), farSideFirst, farSideLongest)
 	}
+}
+
+// awayFor says why WHMCS is not to be had, and what happens then.
+func awayFor(err error) string {
+	return err.Error() + ". The order goes on by itself when WHMCS takes it; no attempt is used up"
 }

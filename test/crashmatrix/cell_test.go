@@ -16,11 +16,10 @@ import (
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
 	"github.com/orderbridge/orderbridge/internal/sandbox"
 	whmcsbox "github.com/orderbridge/orderbridge/internal/sandbox/whmcs"
+	"github.com/orderbridge/orderbridge/test/byhand"
 )
 
 const (
-	pipelineName = "pipeline"
-
 	shortestPause = 10 * time.Millisecond
 	longestPause  = 150 * time.Millisecond
 	// resumeSoon is within the time in which a paused call may still leave.
@@ -195,7 +194,7 @@ func (c *cell) launch(stale int) (*manager, error) {
 }
 
 func (c *cell) key() types.NamespacedName {
-	return types.NamespacedName{Namespace: c.namespace, Name: pipelineName + "-" + strings.ToLower(c.order.ID)}
+	return types.NamespacedName{Namespace: c.namespace, Name: byhand.Pipeline + "-" + strings.ToLower(c.order.ID)}
 }
 
 func (c *cell) spec() v1alpha1.ProvisioningPipelineSpec {

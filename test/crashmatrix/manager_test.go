@@ -10,17 +10,15 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
 	"github.com/orderbridge/orderbridge/controllers"
-	"github.com/orderbridge/orderbridge/internal/salesforce"
 	"github.com/orderbridge/orderbridge/internal/whmcs"
+	"github.com/orderbridge/orderbridge/test/byhand"
 )
 
 // manager is one process with a memory of its own. Once it is dead nothing that it still does has any effect, and it
@@ -36,42 +34,33 @@ type manager struct {
 
 func (c *cell) newManager(stale int) (*manager, error) {
 	m := &manager{cell: c, stale: stale, done: make(chan struct{})}
-	billing, err := whmcs.New(whmcs.Config{
-		URL: far.Info.Whmcs.URL, Identifier: far.Info.Whmcs.Identifier, Secret: far.Info.Whmcs.Secret, CABundle: secrets.ca,
-		ReadTimeout: timeouts.Read.Duration, AddOrderTimeout: timeouts.AddOrder.Duration, AcceptOrderTimeout: timeouts.AcceptOrder.Duration,
-		WrapTransport: func(next http.RoundTripper) http.RoundTripper { return hooked{m, next, whmcs.ActionOf} },
-	})
-	if err != nil {
-		return nil, err
-	}
-	org, err := salesforce.New(salesforce.Config{
-		LoginURL: far.Info.Salesforce.LoginURL, ClientID: far.Info.Salesforce.ClientID, Username: far.Info.Salesforce.Username,
-		APIVersion: far.Info.Salesforce.APIVersion, PrivateKey: secrets.key, CABundle: secrets.ca,
-		WrapTransport: func(next http.RoundTripper) http.RoundTripper { return hooked{m, next, salesforceCall} },
-	})
-	if err != nil {
-		return nil, err
-	}
-	backends := controllers.NewBackends()
-	backends.Set(types.NamespacedName{Namespace: c.namespace, Name: pipelineName}, controllers.NewBackend(controllers.Backend{
+	var err error
+	m.rec, err = far.Reconciler(byhand.Options{
+		Namespace: c.namespace,
 		Spec:      c.spec(),
-		Book:      salesforce.NewBatcher(org, salesforce.Select{OrderFields: rules.OrderFields(), ItemFields: rules.ItemFields()}),
-		Billing:   billing,
+		Markers:   c.known(),
 		Admission: whmcs.NewAdmission(whmcs.AdmissionConfig{MaxConcurrent: 4, PerSecond: math.Inf(1), OpenFor: longestPause}),
-		Mapping:   rules,
-		Version:   v1alpha1.MappingVersion{Name: "mapping", ResourceVersion: "1", SHA256: rules.SHA256()},
-	}, c.known()))
-	api := apiClient{Client: cluster, m: m}
-	m.rec = &controllers.OrderReconciler{
-		Client: api, Reader: api, Recorder: &events.FakeRecorder{}, Clock: clock.RealClock{}, Backends: backends,
-		Learnt: func(_ context.Context, _ types.NamespacedName, markers []v1alpha1.MarkerStatus) {
+		Client:    byhand.Client{Client: cluster, Alive: m.alive, Write: m.write},
+		Recorder:  &events.FakeRecorder{},
+		Clock:     clock.RealClock{},
+		Wrap: func(next http.RoundTripper, name func(*http.Request) string) http.RoundTripper {
+			return hooked{m, next, name}
+		},
+		Learnt: func(markers []v1alpha1.MarkerStatus) {
 			if !m.dead.Load() {
 				c.learn(markers)
 			}
 		},
+	})
+	return m, err
+}
+
+// alive is the error of everything that a dead manager reads.
+func (m *manager) alive() error {
+	if m.dead.Load() {
+		return gone()
 	}
-	m.rec.Prepare()
-	return m, nil
+	return nil
 }
 
 // drive reconciles the order until it is finished or the process has ended.
@@ -107,8 +96,8 @@ func (m *manager) read(ctx context.Context) (*v1alpha1.ProvisioningOrder, error)
 	if !apierrors.IsNotFound(err) {
 		return order, err
 	}
-	order = m.cell.newOrder()
-	err = m.write(ctx, createWrite, order, func() error { return cluster.Create(ctx, order) })
+	order = byhand.NewOrder(m.cell.key(), m.cell.order.ID)
+	err = m.write(ctx, byhand.CreateWrite, order, func() error { return cluster.Create(ctx, order) })
 	return order, err
 }
 
@@ -167,6 +156,7 @@ func (m *manager) write(ctx context.Context, what string, order client.Object, d
 	if m.dead.Load() {
 		return gone()
 	}
+	what = writePrefix + what
 	md := m.cell.at(what)
 	if err := m.reached(md, false); err != nil {
 		return gone()
@@ -188,61 +178,6 @@ func (m *manager) write(ctx context.Context, what string, order client.Object, d
 		return md.loss.writeError(order.GetName())
 	}
 	return ctx.Err()
-}
-
-// apiClient is the manager's client of the API server.
-type apiClient struct {
-	client.Client
-	m *manager
-}
-
-// Get reads an object.
-func (a apiClient) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
-	if a.m.dead.Load() {
-		return gone()
-	}
-	return a.Client.Get(ctx, key, obj, opts...)
-}
-
-// List reads the objects of the cell's namespace where a cache would use an index, and else what was asked for.
-func (a apiClient) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
-	if a.m.dead.Load() {
-		return gone()
-	}
-	options := (&client.ListOptions{}).ApplyOptions(opts)
-	if options.Namespace == a.m.cell.namespace {
-		// Nobody but the cell's order is in there, so that the index makes no difference.
-		return a.Client.List(ctx, list, client.InNamespace(options.Namespace))
-	}
-	return a.Client.List(ctx, list, opts...)
-}
-
-// Status returns the writer of statuses.
-func (a apiClient) Status() client.SubResourceWriter {
-	return statusWriter{a.Client.Status(), a.m}
-}
-
-type statusWriter struct {
-	client.SubResourceWriter
-	m *manager
-}
-
-// Update writes a status.
-func (s statusWriter) Update(ctx context.Context, obj client.Object, opts ...client.SubResourceUpdateOption) error {
-	return s.m.write(ctx, statusWrite, obj, func() error { return s.SubResourceWriter.Update(ctx, obj, opts...) })
-}
-
-// Patch writes a status.
-func (s statusWriter) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
-	return s.m.write(ctx, statusWrite, obj, func() error { return s.SubResourceWriter.Patch(ctx, obj, patch, opts...) })
-}
-
-// salesforceCall names a request to Salesforce; logging in is no part of an order's life.
-func salesforceCall(request *http.Request) string {
-	if op := salesforce.Operation(request); op == "query" || op == "update" || op == "row" {
-		return "Salesforce " + op
-	}
-	return ""
 }
 
 // hooked makes the calls of a manager, with what the cell has in store for them.
@@ -312,16 +247,4 @@ func (h hooked) late(request *http.Request, md mode, what string) (*http.Respons
 		return nil, fmt.Errorf("%s was answered although it should be late", what)
 	}
 	return nil, err
-}
-
-// newOrder is the object that the intake makes.
-func (c *cell) newOrder() *v1alpha1.ProvisioningOrder {
-	return &v1alpha1.ProvisioningOrder{
-		ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: c.key().Name, Finalizers: []string{v1alpha1.ClaimFinalizer}},
-		Spec: v1alpha1.ProvisioningOrderSpec{
-			PipelineRef:       v1alpha1.PipelineReference{Name: pipelineName},
-			SalesforceOrderID: c.order.ID,
-			Origin:            v1alpha1.SweepOrigin,
-		},
-	}
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/orderbridge/orderbridge/test/byhand"
 )
 
 // atOnce is how many cells run at the same time. They mostly wait.
@@ -210,7 +212,7 @@ func planTwice(t *testing.T, full bool) []*cell {
 		for k, s := range settings {
 			for p, at := range lives[s.name] {
 				// Whether a look is repeated depends on timing; the first ones always happen.
-				if at.n > 3 || at.what == createWrite || at == (point{what, 1}) {
+				if at.n > 3 || at.what == writePrefix+byhand.CreateWrite || at == (point{what, 1}) {
 					continue
 				}
 				for m, after := range []bool{false, true} {

@@ -26,11 +26,9 @@ type point struct {
 
 func (p point) String() string { return fmt.Sprintf("%s #%d", p.what, p.n) }
 
-// What is written at the API server. Everything else at which an order can be interrupted is a call to a far side.
-const (
-	createWrite = "write: create"
-	statusWrite = "write: status"
-)
+// writePrefix stands before the names of writes at the API server. Everything else at which an order can be interrupted is
+// a call to a far side.
+const writePrefix = "write: "
 
 const (
 	addOrder    = "AddOrder"
