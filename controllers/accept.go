@@ -139,7 +139,8 @@ func (w *worker) acceptOrder(ctx context.Context, order *v1alpha1.ProvisioningOr
 	claimed := lastCall(order.Status.Calls, v1alpha1.AcceptOrderCall)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimed.NotAfter.Sub(w.now()))
 	defer cancel()
-	release, err := w.backend.Admission.Acquire(ctx, order.CreationTimestamp.Time)
+	// In front of all who wait: the claim is open already, and if we die before the call nobody can tell for the settle time.
+	release, err := w.backend.Admission.Acquire(ctx, time.Time{})
 	if err != nil {
 		w.settle(order, v1alpha1.AcceptOrderCall, v1alpha1.NotSentOutcome, "WHMCS was not available")
 		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, awayFor(err), farSideFirst, farSideLongest)

@@ -80,13 +80,14 @@ func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("provisioningorder").
-		For(&v1alpha1.ProvisioningOrder{}, builder.WithPredicates(asksForWork())).
+		For(&v1alpha1.ProvisioningOrder{}, builder.WithPredicates(asksForWork(), notCreated())).
+		Watches(&v1alpha1.ProvisioningOrder{}, byUrgency()).
 		WatchesRawSource(source.Channel(r.Wake, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrency,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, 5*time.Minute),
 		}).
-		Complete(reconcile.AsReconciler(finishedToo{r.Client, r.Reader}, r))
+		Complete(reconcile.AsReconciler(finishedToo{r.Client, r.Reader}, urgent{r}))
 }
 
 // asksForWork passes what an order must be looked at for. Changes of the status are our own, and an object that leaves

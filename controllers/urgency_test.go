@@ -1,0 +1,64 @@
+package controllers
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/orderbridge/orderbridge/api/v1alpha1"
+)
+
+func orderNamed(name string, calls ...v1alpha1.Call) *v1alpha1.ProvisioningOrder {
+	order := &v1alpha1.ProvisioningOrder{}
+	order.Name, order.Status.Calls = name, calls
+	return order
+}
+
+// TestUrgency shows that a manager that takes over looks first at orders whose answer is missing, and that orders which it
+// found do not stand behind those that come after.
+func TestUrgency(t *testing.T) {
+	queue := priorityqueue.New[reconcile.Request](t.Name())
+	defer queue.ShutDown()
+	come := func(order *v1alpha1.ProvisioningOrder, initial bool) {
+		byUrgency().Create(t.Context(), event.CreateEvent{Object: order, IsInInitialList: initial}, queue)
+	}
+	add := v1alpha1.AddOrderCall
+	come(orderNamed("old"), true)
+	come(orderNamed("settled", call(add, settled(v1alpha1.SucceededOutcome))), true)
+	come(orderNamed("open", call(add)), true)
+	come(orderNamed("new"), false)
+	come(orderNamed("accept open", call(add, settled(v1alpha1.SucceededOutcome)), call(v1alpha1.AcceptOrderCall)), true)
+	var got []string
+	for range 5 {
+		request, _ := queue.Get()
+		queue.Done(request)
+		got = append(got, request.Name)
+	}
+	if diff := cmp.Diff([]string{"open", "accept open", "old", "settled", "new"}, got); diff != "" {
+		t.Errorf("order of the queue (-want +got):\n%s", diff)
+	}
+}
+
+type leavesOpen struct{ open bool }
+
+func (l leavesOpen) Reconcile(_ context.Context, order *v1alpha1.ProvisioningOrder) (ctrl.Result, error) {
+	order.Status.Calls = nil
+	if l.open {
+		order.Status.Calls = []v1alpha1.Call{call(v1alpha1.AddOrderCall)}
+	}
+	return ctrl.Result{}, nil
+}
+
+func TestUrgencyOfTheNextPass(t *testing.T) {
+	for open, want := range map[bool]int{true: openCallPriority, false: usualPriority} {
+		result, err := urgent{leavesOpen{open}}.Reconcile(t.Context(), orderNamed("order", call(v1alpha1.AddOrderCall)))
+		if err != nil || result.Priority == nil || *result.Priority != want {
+			t.Errorf("open %t: priority %v, error %v, want %d", open, result.Priority, err, want)
+		}
+	}
+}
