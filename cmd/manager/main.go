@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -38,6 +39,7 @@ type options struct {
 	healthAddress  string
 	leaderElect    bool
 	leaseNamespace string
+	leaseIdentity  string
 	leaseDuration  time.Duration
 	namespace      string
 	concurrency    int
@@ -45,6 +47,9 @@ type options struct {
 
 // version is set by the build.
 var version = "unknown"
+
+// leaseName is the name of the lease.
+const leaseName = "manager.orderbridge.dev"
 
 // wakeQueue is how many orders may wait to be looked at out of turn.
 const wakeQueue = 4096
@@ -65,6 +70,8 @@ func run(arguments []string) int {
 	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz; 0 turns them off.")
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "Work only while holding the lease; needed with more than one replica.")
 	flags.StringVar(&o.leaseNamespace, "leader-election-namespace", "", "Namespace of the lease; by default the namespace the manager runs in.")
+	flags.StringVar(&o.leaseIdentity, "leader-election-identity", "", "Name under which the lease is held, such as the Pod's: a restarted manager takes up its own lease at once. "+
+		"No two managers may run under one name. By default a new name is made at each start; needs --leader-election-namespace.")
 	flags.DurationVar(&o.leaseDuration, "leader-election-lease-duration", 15*time.Second, "How long after its last renewal another replica may take the lease.")
 	flags.StringVar(&o.namespace, "namespace", "", "The only namespace to work in; by default all.")
 	flags.IntVar(&o.concurrency, "max-concurrent-orders", 64, "Orders that are worked on at the same time.")
@@ -98,7 +105,11 @@ func start(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := ctrl.NewManager(config, managerOptions(o, scheme))
+	managed := managerOptions(o, scheme)
+	if managed.LeaderElectionResourceLockInterface, err = ownLease(config, o); err != nil {
+		return err
+	}
+	mgr, err := ctrl.NewManager(config, managed)
 	if err != nil {
 		return fmt.Errorf("creating the manager: %w", err)
 	}
@@ -141,7 +152,7 @@ func managerOptions(o options, scheme *runtime.Scheme) ctrl.Options {
 		Metrics:                 metricsOptions,
 		HealthProbeBindAddress:  o.healthAddress,
 		LeaderElection:          o.leaderElect,
-		LeaderElectionID:        "manager.orderbridge.dev",
+		LeaderElectionID:        leaseName,
 		LeaderElectionNamespace: o.leaseNamespace,
 		LeaseDuration:           &o.leaseDuration,
 		RenewDeadline:           new(o.leaseDuration * 2 / 3),
@@ -154,6 +165,22 @@ func managerOptions(o options, scheme *runtime.Scheme) ctrl.Options {
 			DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}},
 		}},
 	}
+}
+
+// ownLease is the lease, held under the name of this replica, or nil if it has none.
+func ownLease(config *rest.Config, o options) (resourcelock.Interface, error) {
+	switch {
+	case !o.leaderElect || o.leaseIdentity == "":
+		return nil, nil
+	case o.leaseNamespace == "":
+		return nil, errors.New("--leader-election-identity needs --leader-election-namespace")
+	}
+	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, o.leaseNamespace, leaseName,
+		resourcelock.ResourceLockConfig{Identity: o.leaseIdentity}, config, o.leaseDuration*2/3)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the lease: %w", err)
+	}
+	return lock, nil
 }
 
 // setUp registers everything that runs in the manager.
