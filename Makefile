@@ -133,6 +133,10 @@ crash-matrix: devcluster ## Stop the world at every write and call of an order's
 soak: build devcluster ## Run ORDERS orders under KILLS random kills and faults drawn from SEED, then compare the books.
 	go run ./test/soak
 
+.PHONY: soak-ratio
+soak-ratio: build devcluster ## Time 2,000 orders without kills, and again with 10 kills of the leading manager.
+	go run ./test/soak ratio
+
 .PHONY: outage
 outage: build devcluster ## Have WHMCS be away for OUTAGE (1h) with 300 orders, and see how they go on.
 	go run ./test/soak outage -outage $(OUTAGE)

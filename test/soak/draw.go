@@ -70,10 +70,10 @@ func approvals(r *rand.Rand, orders, mean int) []action {
 }
 
 func kill(r *rand.Rand) action {
-	n := r.IntN(replicas)
+	n, away := r.IntN(replicas), pick(r, restartPause, longPause)
 	return action{
-		what: fmt.Sprintf("kill manager %d", n),
-		do:   func(ctx context.Context, w *world) error { return w.kill(ctx, n) },
+		what: fmt.Sprintf("kill manager %d for %s", n, away),
+		do:   func(ctx context.Context, w *world) error { return w.kill(ctx, n, away) },
 	}
 }
 

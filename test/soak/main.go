@@ -54,7 +54,7 @@ func run(arguments []string) int {
 }
 
 // others are what the command does if its first argument says so.
-var others = map[string]func(context.Context, []string) error{"outage": outageMain}
+var others = map[string]func(context.Context, []string) error{"outage": outageMain, "ratio": ratioMain}
 
 func soakMain(ctx context.Context, arguments []string) error {
 	var o settings

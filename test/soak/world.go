@@ -19,8 +19,10 @@ import (
 const (
 	replicas      = 2
 	leaseDuration = 6 * time.Second
-	// restartPause is how long a manager that ended stays away.
+	// restartPause is how long a manager that ended stays away at least: then it finds the lease still its own.
 	restartPause = time.Second
+	// longPause is how long it stays away if another is to get the lease.
+	longPause = leaseDuration + 3*time.Second
 	// killPatience is how long a kill waits for its victim to be alive.
 	killPatience = time.Minute
 	// approvePatience is how long Salesforce may refuse an approval.
@@ -46,6 +48,8 @@ type replica struct {
 	mu      sync.Mutex
 	process *stage.Process
 	starts  int
+	// away is how long the manager stays away when it ends the next time.
+	away time.Duration
 }
 
 func (r *replica) current() *stage.Process {
@@ -63,11 +67,20 @@ func (r *replica) set(p *stage.Process) {
 	}
 }
 
-// keep starts the manager again and again until ctx ends.
-func (r *replica) keep(ctx context.Context, s *stage.Stage) {
+// stayAway tells how long the manager that just ended stays away.
+func (r *replica) stayAway() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	away := max(r.away, restartPause)
+	r.away = 0
+	return away
+}
+
+// keep starts the manager again and again until ctx ends, with the flags of the Deployment.
+func (r *replica) keep(ctx context.Context, s *stage.Stage, name string) {
 	for ctx.Err() == nil {
 		p, err := s.StartManager(ctx, "--leader-elect", "--leader-election-namespace="+stage.Namespace,
-			"--leader-election-lease-duration="+leaseDuration.String())
+			"--leader-election-identity="+name, "--leader-election-lease-duration="+leaseDuration.String())
 		if err == nil {
 			r.set(p)
 			select {
@@ -79,7 +92,7 @@ func (r *replica) keep(ctx context.Context, s *stage.Stage) {
 		} else if p != nil {
 			err = p.Kill() // one that did not come up in time is given up
 		}
-		wait(ctx, restartPause)
+		wait(ctx, r.stayAway())
 		if err != nil {
 			fmt.Println("a manager did not start:", err)
 		}
@@ -91,7 +104,7 @@ func (w *world) startReplicas(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var keepers sync.WaitGroup
 	for i := range w.replicas {
-		keepers.Go(func() { w.replicas[i].keep(ctx, w.stage) })
+		keepers.Go(func() { w.replicas[i].keep(ctx, w.stage, fmt.Sprintf("manager-%d", i)) })
 	}
 	return func() {
 		cancel()
@@ -147,12 +160,16 @@ func (w *world) victim(ctx context.Context, n int) (*stage.Process, error) {
 	return p, err
 }
 
-func (w *world) kill(ctx context.Context, n int) error {
+// kill kills the manager, which stays away for a time.
+func (w *world) kill(ctx context.Context, n int, away time.Duration) error {
 	p, err := w.victim(ctx, n)
 	if err != nil {
 		return err
 	}
 	w.kills++
+	w.replicas[n].mu.Lock()
+	w.replicas[n].away = away
+	w.replicas[n].mu.Unlock()
 	return p.Kill()
 }
 
