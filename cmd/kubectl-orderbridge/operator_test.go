@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -133,4 +135,41 @@ func (w *world) provisioned(t *testing.T, namespace string, lines ...sandbox.Ord
 		t.Fatalf("the order is %s, want it provisioned: %+v", order.Status.State, order.Status.Conditions)
 	}
 	return order
+}
+
+// follow notes what is written to an order from now on, until the function that it returns is called.
+func (w *world) follow(t *testing.T, order *v1alpha1.ProvisioningOrder) (stop func() []v1alpha1.ProvisioningOrderStatus) {
+	t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", w.kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	watching, err := client.NewWithWatch(config, client.Options{Scheme: w.cluster.Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	watcher, err := watching.Watch(t.Context(), &v1alpha1.ProvisioningOrderList{}, client.InNamespace(order.Namespace),
+		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: order.ResourceVersion}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() []v1alpha1.ProvisioningOrderStatus {
+		defer watcher.Stop()
+		var writes []v1alpha1.ProvisioningOrderStatus
+		for {
+			select {
+			case e := <-watcher.ResultChan():
+				seen, ok := e.Object.(*v1alpha1.ProvisioningOrder)
+				if !ok {
+					t.Fatalf("the watch ended: %v", e.Object)
+				}
+				writes = append(writes, seen.Status)
+				if seen.ResourceVersion == order.ResourceVersion {
+					return writes
+				}
+			case <-time.After(20 * time.Second):
+				t.Fatalf("the last write of %s was not seen", order.Name)
+			}
+		}
+	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -44,7 +43,7 @@ Exit codes: 0 the order can be made; 1 something is missing or in the way; 2 it 
 	p := newPrinter(cmd)
 	cmd.Flags().StringVar(&pipeline, "pipeline", "", "Name of the pipeline; not needed if the namespace has only one.")
 	cmd.Flags().StringVar(&order, "order", "", "Id of the Salesforce order, of 15 or 18 characters.")
-	cmd.Flags().StringVar(&file, "mapping", "", "Plan by this mapping file instead of the mapping in use.")
+	cmd.Flags().StringVar(&file, "mapping", "", "Plan by this mapping file, or manifest with one, instead of the mapping in use.")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		id, err := salesforce.ParseOrderID(order)
 		if err != nil {
@@ -81,7 +80,7 @@ func (e *environment) plan(ctx context.Context, cluster client.Reader, name stri
 	}
 	rules := planRules{sides.Mapping, sides.Version, planMapping{Name: sides.Version.Name, SHA256: sides.Version.SHA256}}
 	if file != "" {
-		rules, err = rulesOfFile(file)
+		rules, err = e.rulesOfFile(file)
 	} else if sides.Mapping == nil {
 		err = sides.MappingErr
 	}
@@ -111,17 +110,17 @@ type planRules struct {
 	words   planMapping
 }
 
-// rulesOfFile reads a mapping file.
-func rulesOfFile(file string) (planRules, error) {
-	data, err := os.ReadFile(file)
+// rulesOfFile reads a mapping file, or a manifest with one ConfigMap.
+func (e *environment) rulesOfFile(file string) (planRules, error) {
+	read, err := e.readMapping(file, "")
 	if err != nil {
-		return planRules{}, fmt.Errorf("reading the mapping: %w", err)
+		return planRules{}, err
 	}
-	m, err := mapping.Parse(data)
+	m, err := read.load()
 	if err != nil {
-		return planRules{}, fmt.Errorf("%s is no valid mapping:\n%w", file, err)
+		return planRules{}, err
 	}
-	return planRules{m, v1alpha1.MappingVersion{Name: file, SHA256: m.SHA256()}, planMapping{Name: file, SHA256: m.SHA256(), File: true}}, nil
+	return planRules{m, v1alpha1.MappingVersion{Name: read.name, SHA256: m.SHA256()}, planMapping{Name: read.name, SHA256: m.SHA256(), File: true}}, nil
 }
 
 // objectOf is the ProvisioningOrder of a Salesforce order, or one as it would be made.

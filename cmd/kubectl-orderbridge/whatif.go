@@ -31,7 +31,7 @@ Exit codes: 0 the comparison was made, whatever it shows; with --exit-code 1 if 
 		Args: exactArgs(),
 	}
 	p := newPrinter(cmd)
-	cmd.Flags().StringVar(&file, "against", "", "The changed mapping file.")
+	cmd.Flags().StringVar(&file, "against", "", "The changed mapping file, or a manifest with one.")
 	cmd.Flags().StringVar(&name, "pipeline", "", "Name of the pipeline; not needed if the namespace has only one.")
 	cmd.Flags().StringVar(&since, "since", "30d", "How far back to go, by the age of the orders, such as 12h or 30d.")
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "End with 1 if anything would be different.")
@@ -43,7 +43,7 @@ Exit codes: 0 the comparison was made, whatever it shows; with --exit-code 1 if 
 		if err != nil {
 			return usage(cmd, "--since: %w", err)
 		}
-		rules, err := rulesOfFile(file)
+		rules, err := env.rulesOfFile(file)
 		if err != nil {
 			return err
 		}

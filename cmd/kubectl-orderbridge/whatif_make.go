@@ -147,7 +147,7 @@ func mappingWords(v v1alpha1.MappingVersion) string {
 
 // summary is the result in one line.
 func (w *whatIf) summary() string {
-	text := fmt.Sprintf("%d orders: %d changed, %d unchanged, %d would now wait", w.Orders, w.Changed, w.Unchanged, w.Waiting)
+	text := fmt.Sprintf("%s: %d changed, %d unchanged, %d would now wait", count(w.Orders, "order", "orders"), w.Changed, w.Unchanged, w.Waiting)
 	if w.Waiting > 0 {
 		text += " (" + w.reasons() + ")"
 	}
@@ -162,22 +162,22 @@ func (w *whatIf) summary() string {
 
 // reasons counts the reasons for which orders would wait, the most frequent first.
 func (w *whatIf) reasons() string {
-	count := map[string]int{}
+	times := map[string]int{}
 	var names []string
 	for _, r := range w.Results {
 		if r.Verdict != waitingVerdict {
 			continue
 		}
-		if count[r.Reason]++; count[r.Reason] == 1 {
+		if times[r.Reason]++; times[r.Reason] == 1 {
 			names = append(names, r.Reason)
 		}
 	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(count[b]-count[a], cmp.Compare(a, b)) })
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(times[b]-times[a], cmp.Compare(a, b)) })
 	if len(names) == 1 {
 		return names[0]
 	}
 	for i, name := range names {
-		names[i] = fmt.Sprintf("%s %d", name, count[name])
+		names[i] = fmt.Sprintf("%s %d", name, times[name])
 	}
 	return strings.Join(names, ", ")
 }
