@@ -1,7 +1,12 @@
 package pubsub
 
 import (
+	"bytes"
+	"encoding/json"
 	"maps"
+	"math"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -152,6 +157,53 @@ func FuzzBitmaps(f *testing.F) {
 			}
 		}
 	})
+}
+
+// FuzzChangeHeader reads hostile payloads by the schema of a change event. Whatever is read must keep what the rest of
+// the program builds on: ids that were on the wire, and names that exist or stand as they came.
+func FuzzChangeHeader(f *testing.F) {
+	f.Add(writeChange(f, nil))
+	f.Add(writeChange(f, map[string]any{"changedFields": []any{"0x06", "3-0x02"}, "nulledFields": []any{"0x04"}, "diffFields": []any{"0x"}}))
+	f.Add(writeChange(f, map[string]any{"changeType": "GAP_OVERFLOW", "recordIds": []any{"000000000000000AAA"}}))
+	f.Add(writeChange(f, map[string]any{"changeType": "GAP_UPDATE", "recordIds": []any{"801*", "8014x000000ABCDIAZ"}, "commitTimestamp": int64(math.MaxInt64)}))
+	f.Add(writeChange(f, map[string]any{"recordIds": []any{}, "sequenceNumber": -1, "commitNumber": int64(math.MinInt64)}))
+	schema, err := parseSchema(changeSchema)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		fields, err := decodeRecord(schema, payload)
+		if err != nil {
+			return
+		}
+		header := changeHeader(schema, fields)
+		if header == nil {
+			t.Fatalf("no header in %v", fields)
+		}
+		ids, wildcard := header.Records()
+		if len(ids) < len(header.RecordIDs) && !wildcard {
+			t.Errorf("of %q only %q are left, without a wildcard", header.RecordIDs, ids)
+		}
+		for _, id := range header.RecordIDs {
+			if !bytes.Contains(payload, []byte(id)) {
+				t.Errorf("the id %q was not on the wire", id)
+			}
+		}
+		for _, name := range slices.Concat(header.ChangedFields, header.NulledFields, header.DiffFields) {
+			if !knownChangeField(name) && !bytes.Contains(payload, []byte(name)) {
+				t.Errorf("the name %q neither exists nor was it on the wire", name)
+			}
+		}
+		if _, err := json.Marshal(fields); err != nil {
+			t.Errorf("the fields are no JSON: %v", err)
+		}
+	})
+}
+
+// knownChangeField reports whether changeSchema has a field or part of this name.
+func knownChangeField(name string) bool {
+	return slices.Contains([]string{"ChangeEventHeader", "Status", "LastModifiedDate", "Address", "Address.Street", "Address.City"}, name) ||
+		strings.HasPrefix(name, "ChangeEventHeader.")
 }
 
 func TestRecordsOfGapEvents(t *testing.T) {
