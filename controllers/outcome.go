@@ -133,6 +133,9 @@ func spend(order *v1alpha1.ProvisioningOrder, out outcome) outcome {
 // sentence begins a message with a capital letter.
 func sentence(text string) string {
 	first, size := utf8.DecodeRuneInString(text)
+	if first == utf8.RuneError {
+		return text
+	}
 	return string(unicode.ToUpper(first)) + text[size:]
 }
 
