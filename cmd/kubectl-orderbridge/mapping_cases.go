@@ -112,7 +112,7 @@ func readCases(name string) (*casesFile, error) {
 func parseCases(name string, data []byte) (*casesFile, error) {
 	f := &casesFile{name: name, lines: strings.Split(string(data), "\n")}
 	if err := kubeyaml.UnmarshalStrict(data, f); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s has not the form of cases: %s", name, withoutDecoder(err))
 	}
 	if f.Version != casesVersion {
 		return nil, fmt.Errorf("%s: version is %d: write version: %d", name, f.Version, casesVersion)
@@ -140,6 +140,15 @@ func parseCases(name string, data []byte) (*casesFile, error) {
 		seen[c.Name] = true
 	}
 	return f, nil
+}
+
+// withoutDecoder is what a decoder complains about, without what it was doing.
+func withoutDecoder(err error) string {
+	text := err.Error()
+	for _, prefix := range []string{"error converting YAML to JSON: ", "error unmarshaling JSON: ", "while decoding JSON: ", "json: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return text
 }
 
 func (p *casesPipeline) complete() error {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -84,8 +86,8 @@ func (e *environment) readCatalogue(name string, m *mapping.Mapping) (*catalogue
 		return nil, err
 	}
 	var cat catalogue
-	if err := yaml.UnmarshalStrict(data, &cat); err != nil {
-		return nil, fmt.Errorf("%s is no catalogue: %w: make one with kubectl orderbridge mapping catalogue export", name, err)
+	if err := decodeCatalogue(data, &cat); err != nil {
+		return nil, fmt.Errorf("%s is no catalogue: %s: make one with kubectl orderbridge mapping catalogue export", name, withoutDecoder(err))
 	}
 	if cat.Version != catalogueVersion {
 		return nil, fmt.Errorf("%s has version %d, and this program reads version %d: export the catalogue again", name, cat.Version, catalogueVersion)
@@ -97,6 +99,16 @@ func (e *environment) readCatalogue(name string, m *mapping.Mapping) (*catalogue
 		return nil, fmt.Errorf("%s was exported without the product fields %s, which the mapping reads: export it again with --mapping", name, strings.Join(missing, ", "))
 	}
 	return &cat, nil
+}
+
+// decodeCatalogue reads JSON as JSON, since large catalogues take much longer as YAML.
+func decodeCatalogue(data []byte, cat *catalogue) error {
+	if !json.Valid(data) {
+		return yaml.UnmarshalStrict(data, cat)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(cat)
 }
 
 // unread lists the fields that no product has, not even empty.
@@ -245,11 +257,13 @@ func productsOf(rows []salesforce.Record) []map[string]any {
 	return list
 }
 
+// cycleOrder is the order in which people think of billing cycles.
+var cycleOrder = []string{"free", "onetime", "monthly", "quarterly", "semiannually", "annually", "biennially", "triennially"}
+
 func whmcsProductOf(p *whmcs.Product) whmcsProduct {
-	out := whmcsProduct{PID: p.PID, Name: p.Name, PayType: p.PayType, Cycles: p.BillingCycles}
-	if out.Cycles == nil {
-		out.Cycles = []string{}
-	}
+	out := whmcsProduct{PID: p.PID, Name: p.Name, PayType: p.PayType, Cycles: []string{}}
+	out.Cycles = append(out.Cycles, p.BillingCycles...)
+	slices.SortFunc(out.Cycles, func(a, b string) int { return slices.Index(cycleOrder, a) - slices.Index(cycleOrder, b) })
 	for _, o := range p.ConfigOptions {
 		option := whmcsConfigOption{ID: o.ID, Name: o.Name, Type: o.Type}
 		for _, choice := range o.Options {

@@ -210,7 +210,7 @@ func (r *testResult) write(w io.Writer) error {
 		c := &r.Cases[i]
 		fmt.Fprintf(w, "%-7s %s:%d: %s: %s\n", c.Result, c.File, c.Line, c.Name, c.Summary)
 		if len(c.Unread) > 0 && c.Result != caseOK {
-			fmt.Fprintf(w, "        the order has no %s, which the mapping reads; taken as empty\n", strings.Join(c.Unread, ", "))
+			fmt.Fprintf(w, "        the order has no %s, which the mapping reads; taken as empty\n", some(c.Unread))
 		}
 		for _, line := range c.Diff {
 			fmt.Fprintln(w, "        "+line)
@@ -225,4 +225,13 @@ func (r *testResult) write(w io.Writer) error {
 	}
 	_, err := fmt.Fprintf(w, "%s: %s\n", r.File, verdict)
 	return err
+}
+
+// some joins names, and cuts long lists.
+func some(names []string) string {
+	const most = 5
+	if n := len(names); n > most {
+		return fmt.Sprintf("%s and %d more fields", strings.Join(names[:most], ", "), n-most)
+	}
+	return strings.Join(names, ", ")
 }
