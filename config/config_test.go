@@ -128,11 +128,12 @@ func apply(t *testing.T, c client.Client, object *unstructured.Unstructured, opt
 
 func TestManifestsAreAccepted(t *testing.T) {
 	installation, samples := render(t, "default"), render(t, "samples")
-	_, c := startCluster(t, installation)
+	gitops := slices.Concat(render(t, "samples/gitops/overlays/staging"), render(t, "samples/gitops/overlays/production"))
+	_, c := startCluster(t, slices.Concat(installation, gitops))
 	for _, object := range samples {
 		object.SetNamespace(metav1.NamespaceDefault)
 	}
-	for _, object := range slices.Concat(installation, samples) {
+	for _, object := range slices.Concat(installation, samples, gitops) {
 		t.Run(object.GetKind()+"/"+object.GetName(), func(t *testing.T) {
 			apply(t, c, object, client.DryRunAll)
 		})

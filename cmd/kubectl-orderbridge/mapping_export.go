@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -68,7 +69,7 @@ func export(ctx context.Context, env *environment, o exportOptions) (*catalogue,
 	}
 	if m == nil {
 		if m = sides.Mapping; m == nil {
-			return nil, sides.MappingErr
+			return nil, fmt.Errorf("%w\nTo export for another mapping, name its file with --mapping", sides.MappingErr)
 		}
 	}
 	return askCatalogue(ctx, sides, o.live.pricebook, m)

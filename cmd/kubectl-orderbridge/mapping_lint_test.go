@@ -73,7 +73,7 @@ func TestLintGolden(t *testing.T) {
 		"salesforce.yaml":  "version: 1\nsalesforce:\n  products:\n  - {Id: 01t1, StockKeepingUnit: A, WHMCS_Product_Id__c: null, Billing_Cycle__c: Monthly, Item_Class__c: null, Portal_ConfigOptions_JSON__c: null}\n",
 		"no-products.json": `{"version": 1, "salesforce": {"products": []}}`,
 		"unread.json":      `{"version": 1, "salesforce": {"products": [{"Id": "01t1", "StockKeepingUnit": "A"}]}}`,
-		"typo.json":        `{"version": 1, "salesforce": {"prodcuts": []}}`,
+		"typo.json":        `{"version": 1, "salesforce": {"goods": []}}`,
 		"newer.json":       `{"version": 2}`,
 	})
 	calls := [][]string{

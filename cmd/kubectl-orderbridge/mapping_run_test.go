@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -93,7 +95,7 @@ func TestCasesGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	text.WriteString("# mapping.test.yaml is then\n" + string(after) + "# end of mapping.test.yaml\n\n")
-	if string(before) == string(after) {
+	if bytes.Equal(before, after) {
 		t.Error("--update changed nothing")
 	}
 	show("mapping.yaml")
@@ -191,5 +193,61 @@ func TestTheSampleHolds(t *testing.T) {
 		if got.code != exitOK {
 			t.Errorf("lint with the catalogue of %s: exit %d\n%s%s", overlay, got.code, got.out, got.errOut)
 		}
+	}
+}
+
+// TestTheSamplesCheck runs check.sh with kubectl and the plugin, as CI would, on the sample and on copies with mistakes.
+func TestTheSamplesCheck(t *testing.T) {
+	folder := t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", folder, ".")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	assets := os.Getenv("KUBEBUILDER_ASSETS")
+	if assets == "" {
+		t.Fatal("KUBEBUILDER_ASSETS is not set: this test needs kubectl. `make test` builds one and sets it")
+	}
+	path := "PATH=" + strings.Join([]string{folder, assets, os.Getenv("PATH")}, string(os.PathListSeparator))
+	tests := map[string]struct {
+		file, old, by string
+		want          string
+	}{
+		"as it is":              {"", "", "", "base/mapping.yaml: 6 cases hold"},
+		"a case does not hold":  {"base/mapping.yaml", "noEmail: true", "noEmail: false", "-noemail=1"},
+		"a product is not sold": {"overlays/staging/catalogue.json", `"pid": 202`, `"pid": 302`, "error: line.pid: WHMCS has no product 202 (SIM-25GB)"},
+		"a rule is of no use":   {"base/mapping.yaml", "products:\n", "products:\n- {sku: TV, skip: true}\n", "warning: products[0]: this rule matches no product"},
+		"kustomize cannot":      {"overlays/production/kustomization.yaml", "pipeline.yaml", "none.yaml", "none.yaml"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			repository := filepath.Join(t.TempDir(), "repository")
+			if err := os.CopyFS(repository, os.DirFS(sample)); err != nil {
+				t.Fatal(err)
+			}
+			if test.file != "" {
+				replaceIn(t, filepath.Join(repository, test.file), test.old, test.by)
+			}
+			check := exec.CommandContext(t.Context(), "sh", filepath.Join(repository, "check.sh"))
+			check.Env = []string{path, "HOME=" + folder}
+			output, err := check.CombinedOutput()
+			if (err == nil) != (test.file == "") || !strings.Contains(string(output), test.want) {
+				t.Errorf("%v, want %q in\n%s", err, test.want, output)
+			}
+		})
+	}
+}
+
+func replaceIn(t *testing.T, file, old, by string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), old, by, 1)
+	if changed == string(text) {
+		t.Fatalf("%s has no %q", file, old)
+	}
+	if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
