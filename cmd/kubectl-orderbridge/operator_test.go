@@ -173,3 +173,11 @@ func (w *world) follow(t *testing.T, order *v1alpha1.ProvisioningOrder) (stop fu
 		}
 	}
 }
+
+// store writes the status of an order.
+func (w *world) store(t *testing.T, order *v1alpha1.ProvisioningOrder) {
+	t.Helper()
+	if err := w.cluster.Status().Update(t.Context(), order); err != nil {
+		t.Fatal(err)
+	}
+}

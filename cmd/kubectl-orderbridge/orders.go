@@ -116,24 +116,27 @@ func summaries(ctx context.Context, cluster client.Reader, orders []v1alpha1.Pro
 	list := &orderList{APIVersion: cliVersion, Kind: "OrderSummaryList", Orders: []orderSummary{}}
 	phrases := newPhrasebook(cluster)
 	for i := range orders {
-		order := &orders[i]
-		s := orderSummary{
-			Namespace: order.Namespace, Name: order.Name, Pipeline: order.Spec.PipelineRef.Name, SalesforceOrderID: order.Spec.SalesforceOrderID,
-			CreatedAt: order.CreationTimestamp.UTC(), State: order.Status.State, Since: sinceOf(order).UTC(), Sentence: phrases.sentence(ctx, order),
-		}
-		s.Reason, s.Message = reasonOf(order)
-		if order.Status.Salesforce != nil {
-			s.OrderNumber = order.Status.Salesforce.OrderNumber
-		}
-		if order.Status.Whmcs != nil {
-			s.WhmcsOrderID = order.Status.Whmcs.OrderID
-		}
-		if order.Status.Plan != nil {
-			s.ClientID = order.Status.Plan.ClientID
-		}
-		list.Orders = append(list.Orders, s)
+		list.Orders = append(list.Orders, summaryOf(&orders[i], phrases.sentence(ctx, &orders[i])))
 	}
 	return list
+}
+
+func summaryOf(order *v1alpha1.ProvisioningOrder, sentence string) orderSummary {
+	s := orderSummary{
+		Namespace: order.Namespace, Name: order.Name, Pipeline: order.Spec.PipelineRef.Name, SalesforceOrderID: order.Spec.SalesforceOrderID,
+		CreatedAt: order.CreationTimestamp.UTC(), State: order.Status.State, Since: sinceOf(order).UTC(), Sentence: sentence,
+	}
+	s.Reason, s.Message = reasonOf(order)
+	if order.Status.Salesforce != nil {
+		s.OrderNumber = order.Status.Salesforce.OrderNumber
+	}
+	if order.Status.Whmcs != nil {
+		s.WhmcsOrderID = order.Status.Whmcs.OrderID
+	}
+	if order.Status.Plan != nil {
+		s.ClientID = order.Status.Plan.ClientID
+	}
+	return s
 }
 
 // writeText writes the list for people.

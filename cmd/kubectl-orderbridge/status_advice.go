@@ -1,6 +1,10 @@
 package main
 
-import "github.com/orderbridge/orderbridge/api/v1alpha1"
+import (
+	"strings"
+
+	"github.com/orderbridge/orderbridge/api/v1alpha1"
+)
 
 // advice is what a person should know of a reason: what goes on by itself, and what there is to do. The runbook has the
 // long form under the same reason.
@@ -82,6 +86,21 @@ var advices = map[string]advice{
 
 // noReason is the advice for an order that nobody has looked at yet.
 var noReason = advice{"The manager takes it up within seconds.", "Nothing. If it stays so, look whether a manager is running.", "is not needed: nothing was tried yet"}
+
+// anchors are the sections of the runbook that several reasons share.
+var anchors = map[string]string{
+	v1alpha1.ProgressingReason:    "progressing-progressingwithretry",
+	v1alpha1.OrderCancelledReason: "ordercancelled-orderfraud",
+	v1alpha1.OrderFraudReason:     "ordercancelled-orderfraud",
+}
+
+// runbookOf is the section of the runbook for a reason.
+func runbookOf(reason string) string {
+	if anchor, ok := anchors[reason]; ok {
+		return "docs/runbook.md#" + anchor
+	}
+	return "docs/runbook.md#" + strings.ToLower(reason)
+}
 
 // adviceOf is the advice for a reason of Ready.
 func adviceOf(reason string) advice {

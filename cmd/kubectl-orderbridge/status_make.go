@@ -110,7 +110,7 @@ func statusOf(order *v1alpha1.ProvisioningOrder, pipeline *v1alpha1.Provisioning
 		Force: order.Status.LastHandledForce, Calls: order.Status.Calls, Events: events, Lines: statusLines(order), Links: links(order, pipeline),
 	}
 	if reason != "" {
-		s.Runbook = "docs/runbook.md#" + strings.ToLower(reason)
+		s.Runbook = runbookOf(reason)
 	}
 	if order.Status.Salesforce != nil {
 		s.OrderNumber = order.Status.Salesforce.OrderNumber
