@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/orderbridge/orderbridge/api/v1alpha1"
+	"github.com/orderbridge/orderbridge/internal/salesforce"
+	"github.com/orderbridge/orderbridge/internal/sandbox"
+	"github.com/orderbridge/orderbridge/internal/sandbox/pubsub"
+	"github.com/orderbridge/orderbridge/internal/stage"
+)
+
+// TestManagerKilledWhileEventsArrive kills the process in the middle of storing, again and again, while streams are cut,
+// tokens revoked and events delivered twice. The orders are none that Salesforce knows: this is about their objects.
+func TestManagerKilledWhileEventsArrive(t *testing.T) {
+	const (
+		kills  = 5
+		share  = 400 // events published between two kills
+		events = kills * share
+	)
+	s := ownStage(t)
+	for n := range events / 200 {
+		fault := []pubsub.Fault{
+			{Kind: pubsub.FaultEnd}, {Kind: pubsub.FaultReset}, {Kind: pubsub.FaultToken}, {Kind: pubsub.FaultError, ErrorCode: "service.unavailable"},
+		}[n%4]
+		fault.AfterEvents, fault.Spread = 50, 200
+		must(t, s.Control.InjectPubSubFault(t.Context(), fault))
+	}
+	manager := manage(t, s)
+	began := time.Now()
+	for kill := range kills {
+		var publisher sync.WaitGroup
+		publisher.Go(func() { publishShare(t, s, kill*share, share) })
+		aim := stored(t, s) + share/8 + rand.IntN(share/2)
+		eventually(t, time.Minute, fmt.Sprintf("%d objects are stored", aim), func() error {
+			if n := stored(t, s); n < aim {
+				return fmt.Errorf("%d are", n)
+			}
+			return nil
+		})
+		must(t, manager.Kill())
+		at := stored(t, s)
+		publisher.Wait()
+		if kill%2 == 0 {
+			_, err := s.Control.RevokeTokens(t.Context())
+			must(t, err)
+		}
+		t.Logf("kill %d: %d objects stored of %d events published until the next start", kill+1, at, (kill+1)*share)
+		if at >= (kill+1)*share {
+			t.Error("the kill came too late: everything was stored")
+		}
+		manager = manage(t, s)
+	}
+	eventually(t, 2*time.Minute, "all objects exist", func() error {
+		if n := stored(t, s); n < events {
+			return fmt.Errorf("%d of %d do", n, events)
+		}
+		return nil
+	})
+	took := time.Since(began)
+	must(t, manager.Stop())
+	compareStored(t, s, events)
+
+	var pipeline v1alpha1.ProvisioningPipeline
+	must(t, s.Client.Get(t.Context(), client.ObjectKey{Namespace: stage.Namespace, Name: "portal"}, &pipeline))
+	if len(pipeline.Status.Gaps) > 0 {
+		t.Errorf("gaps were reported where there was none: %+v", pipeline.Status.Gaps)
+	}
+	counters, err := s.Control.Counters(t.Context())
+	must(t, err)
+	t.Logf("%d events, %d kills: %d objects after %s; %d deliveries on %d streams; faults: %v", events, kills, events,
+		took.Round(time.Second), counters.PubSub.Delivered, counters.PubSub.Subscribes, counters.PubSub.FaultsFired)
+}
+
+// publishShare puts events of orders on the bus, every fiftieth twice.
+func publishShare(t *testing.T, s *stage.Stage, from, count int) {
+	for n := range count {
+		id, err := announced(from + n)
+		if err == nil {
+			_, err = s.Control.Publish(t.Context(), sandbox.EventRequest{Topic: pubsub.ProvisionTopic, Fields: map[string]any{"OrderId__c": string(id)}})
+		}
+		if err == nil && n%50 == 0 {
+			_, err = s.Control.Publish(t.Context(), sandbox.EventRequest{Topic: pubsub.ProvisionTopic, Duplicate: true})
+		}
+		if err != nil {
+			t.Errorf("publishing event %d: %v", from+n, err)
+			return
+		}
+	}
+}
+
+// announced is the id of an order that exists in events only.
+func announced(n int) (salesforce.ID, error) {
+	return salesforce.ParseOrderID(fmt.Sprintf("8014x000%07d", n))
+}
+
+// stored counts the objects without fetching them.
+func stored(t *testing.T, s *stage.Stage) int {
+	t.Helper()
+	list := objects()
+	must(t, s.Client.List(t.Context(), list, client.InNamespace(stage.Namespace), client.Limit(1)))
+	count := len(list.Items)
+	if list.RemainingItemCount != nil {
+		count += int(*list.RemainingItemCount)
+	}
+	return count
+}
+
+func objects() *metav1.PartialObjectMetadataList {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("ProvisioningOrderList"))
+	return list
+}
+
+// compareStored checks that each event has its object, and that there is no other.
+func compareStored(t *testing.T, s *stage.Stage, events int) {
+	t.Helper()
+	list := objects()
+	must(t, s.Client.List(context.WithoutCancel(t.Context()), list, client.InNamespace(stage.Namespace)))
+	names := map[string]bool{}
+	for _, item := range list.Items {
+		names[item.Name] = true
+	}
+	for n := range events {
+		id, err := announced(n)
+		must(t, err)
+		if name := "portal-" + strings.ToLower(string(id)); !names[name] {
+			t.Errorf("%s is missing", name)
+		}
+	}
+	if len(names) != events {
+		t.Errorf("there are %d objects, want %d", len(names), events)
+	}
+}
