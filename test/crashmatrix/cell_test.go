@@ -44,18 +44,20 @@ type setting struct {
 	name    string
 	markers []v1alpha1.Marker
 	faults  []whmcsbox.Kind
+	// stored is true if at least one marker is stored.
+	stored bool
 }
 
 var (
 	onlyNotes = []v1alpha1.Marker{v1alpha1.NotesMarker}
 	bothMarks = []v1alpha1.Marker{v1alpha1.NotesMarker, v1alpha1.LineDomainMarker}
 	settings  = []setting{
-		{"notes stored", onlyNotes, nil},
-		{"notes ignored", onlyNotes, []whmcsbox.Kind{whmcsbox.NotesIgnored}},
-		{"notes stored, domain stored", bothMarks, nil},
-		{"notes ignored, domain stored", bothMarks, []whmcsbox.Kind{whmcsbox.NotesIgnored}},
-		{"notes stored, domain ignored", bothMarks, []whmcsbox.Kind{whmcsbox.DomainIgnored}},
-		{"notes ignored, domain ignored", bothMarks, []whmcsbox.Kind{whmcsbox.NotesIgnored, whmcsbox.DomainIgnored}},
+		{"notes stored", onlyNotes, nil, true},
+		{"notes ignored", onlyNotes, []whmcsbox.Kind{whmcsbox.NotesIgnored}, false},
+		{"notes stored, domain stored", bothMarks, nil, true},
+		{"notes ignored, domain stored", bothMarks, []whmcsbox.Kind{whmcsbox.NotesIgnored}, true},
+		{"notes stored, domain ignored", bothMarks, []whmcsbox.Kind{whmcsbox.DomainIgnored}, true},
+		{"notes ignored, domain ignored", bothMarks, []whmcsbox.Kind{whmcsbox.NotesIgnored, whmcsbox.DomainIgnored}, false},
 	}
 )
 
@@ -68,10 +70,17 @@ type interruption struct {
 
 // cell is one order with its interruptions.
 type cell struct {
-	class    string
-	setting  setting
-	planned  []*interruption
-	lines    []sandbox.OrderLine
+	class   string
+	setting setting
+	planned []*interruption
+	lines   []sandbox.OrderLine
+	// broken is what is wrong with the operator, or nil.
+	broken *mutation
+	// spoilt is true if it was interrupted in another way than planned. It has to come out right all the same.
+	spoilt bool
+	// err is why the cell could not be run to its end.
+	err error
+
 	ctx      context.Context
 	managers sync.WaitGroup
 
@@ -111,9 +120,22 @@ func (c *cell) String() string {
 	return c.setting.name + ": " + strings.Join(parts, ", then ")
 }
 
+// asPlanned tells why the cell was not interrupted as planned, or nothing.
+func (c *cell) asPlanned() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var why []string
+	for _, i := range c.planned {
+		if !i.fired {
+			why = append(why, fmt.Sprintf("the order never came to %s", i.point))
+		}
+	}
+	return strings.Join(append(why, c.notes...), "; ")
+}
+
 // fresh is the same cell with another order.
 func (c *cell) fresh() *cell {
-	f := &cell{class: c.class, setting: c.setting, lines: c.lines}
+	f := &cell{class: c.class, setting: c.setting, lines: c.lines, broken: c.broken}
 	for _, i := range c.planned {
 		f.planned = append(f.planned, &interruption{point: i.point, mode: i.mode})
 	}
@@ -198,8 +220,12 @@ func (c *cell) key() types.NamespacedName {
 }
 
 func (c *cell) spec() v1alpha1.ProvisioningPipelineSpec {
+	times := timeouts
+	if c.broken != nil && c.broken.times != nil {
+		c.broken.times(&times)
+	}
 	return v1alpha1.ProvisioningPipelineSpec{Whmcs: v1alpha1.WhmcsSpec{
-		URL: far.Info.Whmcs.URL, Markers: c.setting.markers, Timeouts: timeouts, MaxConcurrentRequests: 4, RequestsPerSecond: 100,
+		URL: far.Info.Whmcs.URL, Markers: c.setting.markers, Timeouts: times, MaxConcurrentRequests: 4, RequestsPerSecond: 100,
 	}}
 }
 
@@ -226,6 +252,23 @@ func (c *cell) remember(obj client.Object) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.history = append(c.history, order.DeepCopy())
+}
+
+// erase takes the object and all that is remembered of it out of the cluster, as a restore of an older backup does.
+func (c *cell) erase(ctx context.Context) error {
+	c.mu.Lock()
+	c.history = nil
+	c.mu.Unlock()
+	order := &v1alpha1.ProvisioningOrder{}
+	if err := cluster.Get(ctx, c.key(), order); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	before := order.DeepCopy()
+	order.Finalizers = nil
+	if err := cluster.Patch(ctx, order, client.MergeFrom(before)); err != nil {
+		return err
+	}
+	return client.IgnoreNotFound(cluster.Delete(ctx, order))
 }
 
 // past is the order as it was some writes ago, or nil if it was not there.

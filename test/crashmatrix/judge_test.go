@@ -61,8 +61,14 @@ func judge(t *testing.T, cells []*cell) []result {
 func (c *cell) judge(findings []sandbox.Finding, journal []whmcsbox.Entry) result {
 	var r result
 	problem := func(format string, args ...any) { r.problems = append(r.problems, fmt.Sprintf(format, args...)) }
+	if c.err != nil {
+		problem("the cell could not be run to its end: %v", c.err)
+	}
+	if why := c.asPlanned(); why != "" && !c.spoilt {
+		problem("the cell was not interrupted as planned in %d tries: %s", mostTries, why)
+	}
 	orders, accepts, again := effects(journal)
-	r.duplicate = orders > 1 || accepts > 1
+	r.duplicate = orders > 1 || accepts > 1 || again > 0
 	if r.duplicate {
 		problem("the journal shows %d orders and %d accepts", orders, accepts)
 	}
@@ -74,10 +80,6 @@ func (c *cell) judge(findings []sandbox.Finding, journal []whmcsbox.Entry) resul
 		if c.last.Status.State != v1alpha1.StalledState || f.Kind.Damage() {
 			problem("%s", f)
 		}
-	}
-	// A spoilt cell was interrupted in another way than planned, and has to come out right all the same.
-	if len(c.notes) == 0 && len(c.planned) > 0 && !c.planned[0].fired {
-		problem("the order never came to %s", c.planned[0].point)
 	}
 	state := unexplained
 	switch c.last.Status.State {

@@ -44,7 +44,7 @@ func (c *cell) newManager(stale int) (*manager, error) {
 		Recorder:  &events.FakeRecorder{},
 		Clock:     clock.RealClock{},
 		Wrap: func(next http.RoundTripper, name func(*http.Request) string) http.RoundTripper {
-			return hooked{m, next, name}
+			return c.broken.above(hooked{m, c.broken.below(next), name})
 		},
 		Learnt: func(markers []v1alpha1.MarkerStatus) {
 			if !m.dead.Load() {
@@ -120,6 +120,13 @@ func (m *manager) reached(md mode, after bool) error {
 		m.dead.Store(true)
 		_, err := m.cell.launch(md.stale)
 		return joined(err, errStopped)
+	case forget:
+		m.dead.Store(true)
+		err := m.cell.erase(m.cell.ctx)
+		if err == nil {
+			_, err = m.cell.launch(0)
+		}
+		return joined(err, errStopped)
 	case pause:
 		return m.stand(md)
 	default:
@@ -156,6 +163,7 @@ func (m *manager) write(ctx context.Context, what string, order client.Object, d
 	if m.dead.Load() {
 		return gone()
 	}
+	do = m.cell.broken.write(ctx, order, do)
 	what = writePrefix + what
 	md := m.cell.at(what)
 	if err := m.reached(md, false); err != nil {

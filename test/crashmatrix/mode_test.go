@@ -33,6 +33,7 @@ const writePrefix = "write: "
 const (
 	addOrder    = "AddOrder"
 	acceptOrder = "AcceptOrder"
+	moduleQueue = "GetModuleQueue"
 )
 
 func (p point) isMutating() bool { return p.what == addOrder || p.what == acceptOrder }
@@ -50,6 +51,8 @@ const (
 	lose
 	// late: WHMCS works on although nobody waits for the answer any more.
 	late
+	// forget: the process ends, and the cluster has never heard of the order when another one takes over.
+	forget
 )
 
 // loss is how an answer is lost.
@@ -96,12 +99,16 @@ var modes = []mode{
 	{class: "old leader resumes during the new one's work", deed: pause, after: true, soon: true},
 	{class: "old leader resumes after the new one's work", deed: pause, stale: 1},
 	{class: "old leader resumes after the new one's work", deed: pause, after: true, stale: 1},
+	{class: "cluster restored, order forgotten", deed: forget},
+	{class: "cluster restored, order forgotten", deed: forget, after: true},
 	{class: "commit lands late", deed: late, kind: whmcsbox.LateCommit, delay: lateBy},
 	{class: "commit lands late", deed: late, kind: whmcsbox.HangCommit, delay: lateBy / 2},
 }
 
-// fits tells whether a mode makes sense at a point.
-func (m mode) fits(p point) bool { return m.deed != late || p.isMutating() }
+// fits tells whether a mode makes sense at a point. A cluster that forgot an order can know it again by a marker only.
+func (m mode) fits(p point, s setting) bool {
+	return (m.deed != late || p.isMutating()) && (m.deed != forget || s.stored)
+}
 
 var errStopped = errors.New("the process has ended")
 
