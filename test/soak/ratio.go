@@ -12,6 +12,9 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
@@ -117,6 +120,10 @@ func (w *world) round(ctx context.Context, orders, kills int) (round, error) {
 	if err != nil {
 		return round{}, fmt.Errorf("seeding: %w", err)
 	}
+	var now v1alpha1.ProvisioningOrderList
+	if err := w.stage.Client.List(ctx, &now, client.InNamespace(stage.Namespace), client.Limit(1)); err != nil {
+		return round{}, err
+	}
 	r := round{began: time.Now()}
 	names := map[string]bool{}
 	var ids []string
@@ -129,7 +136,7 @@ func (w *world) round(ctx context.Context, orders, kills int) (round, error) {
 			return r, err
 		}
 	}
-	if err := w.untilDone(ctx, &r, names, kills); err != nil {
+	if err := w.untilDone(ctx, &r, now.ResourceVersion, names, kills); err != nil {
 		return r, err
 	}
 	r.took = time.Since(r.began)
@@ -137,24 +144,35 @@ func (w *world) round(ctx context.Context, orders, kills int) (round, error) {
 	return r, nil
 }
 
-// untilDone follows the orders until all are done, and kills the leader on the way. It watches: to list thousands of
-// orders again and again would take the processor from those who are measured.
-func (w *world) untilDone(ctx context.Context, r *round, names map[string]bool, kills int) error {
+// ended selects orders that are provisioned or stalled.
+var ended = fields.AndSelectors(
+	fields.OneTermNotEqualSelector("status.state", ""),
+	fields.OneTermNotEqualSelector("status.state", string(v1alpha1.ProgressingState)),
+	fields.OneTermNotEqualSelector("status.state", string(v1alpha1.WaitingState)),
+)
+
+// untilDone follows the orders until all are done, and kills the leader on the way. It watches for the end of each from a
+// version on: to read thousands of orders again and again would take the processor from those who are measured.
+func (w *world) untilDone(ctx context.Context, r *round, from string, names map[string]bool, kills int) error {
 	done := map[string]v1alpha1.ProvisioningOrder{}
 	for len(done) < len(names) {
-		// A watch that ended is begun again, and then shows first what there is.
-		watcher, err := w.stage.Client.Watch(ctx, &v1alpha1.ProvisioningOrderList{}, client.InNamespace(stage.Namespace))
+		watcher, err := w.stage.Client.Watch(ctx, &v1alpha1.ProvisioningOrderList{}, client.InNamespace(stage.Namespace),
+			client.MatchingFieldsSelector{Selector: ended}, &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: from}})
 		if err != nil {
 			return err
 		}
 		for event := range watcher.ResultChan() {
 			order, ok := event.Object.(*v1alpha1.ProvisioningOrder)
-			if !ok || !names[order.Spec.SalesforceOrderID] {
+			if !ok {
+				watcher.Stop()
+				return fmt.Errorf("watching the orders: %+v", event.Object)
+			}
+			// A watch that ended is begun again from here.
+			from = order.ResourceVersion
+			if !names[order.Spec.SalesforceOrderID] || event.Type == watch.Deleted {
 				continue
 			}
-			if state := order.Status.State; state == v1alpha1.ProvisionedState || state == v1alpha1.StalledState {
-				done[order.Name] = *order
-			}
+			done[order.Name] = *order
 			if len(r.kills) < kills && len(done) >= len(names)*(len(r.kills)+1)/(kills+1) {
 				if err := w.killLeader(ctx, r, len(done)); err != nil {
 					return err
