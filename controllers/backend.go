@@ -75,15 +75,17 @@ type Backend struct {
 	fields *fieldMemory
 }
 
-// Backends are the published backends by pipeline.
+// Backends are the published backends by pipeline, and the orders that wait for one to change.
 type Backends struct {
+	waiting *waitRoom
+
 	mu       sync.RWMutex
 	backends map[types.NamespacedName]*Backend
 }
 
 // NewBackends returns an empty register.
 func NewBackends() *Backends {
-	return &Backends{backends: map[types.NamespacedName]*Backend{}}
+	return &Backends{waiting: newWaitRoom(), backends: map[types.NamespacedName]*Backend{}}
 }
 
 // Get returns the backend of a pipeline, or nil while there is none.

@@ -23,5 +23,5 @@ func (r *OrderReconciler) Prepare() {
 // Index returns the function of an index of orders that SetupWithManager adds to the manager's cache, or nil. The API
 // server does not know these fields.
 func Index(field string) client.IndexerFunc {
-	return map[string]client.IndexerFunc{openClientIndex: indexOpenClient, waitingIndex: indexWaiting}[field]
+	return map[string]client.IndexerFunc{openClientIndex: indexOpenClient}[field]
 }

@@ -34,6 +34,10 @@ var (
 		Name: "orderbridge_calls_total",
 		Help: "Calls that must happen once, by step and outcome; Lost is an answer that did not arrive, and is followed by what became of the call.",
 	}, []string{"step", "outcome"})
+	ordersWoken = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "orderbridge_orders_woken_total",
+		Help: "Waiting orders that were looked at out of turn because what they waited for may have come, by pipeline and reason.",
+	}, []string{"namespace", "pipeline", "reason"})
 	breakerOpen = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "orderbridge_whmcs_breaker_open",
 		Help: "1 while the circuit breaker of a WHMCS holds calls back.",
@@ -41,7 +45,7 @@ var (
 )
 
 func init() {
-	metrics.Registry.MustRegister(farSideRequests, farSideSeconds, conditionSeconds, callOutcomes, breakerOpen)
+	metrics.Registry.MustRegister(farSideRequests, farSideSeconds, conditionSeconds, callOutcomes, ordersWoken, breakerOpen)
 }
 
 // observe counts the conditions that a pass made true.

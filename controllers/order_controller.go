@@ -68,12 +68,8 @@ func (r *OrderReconciler) prepare() {
 // SetupWithManager registers the reconciler with at most concurrency orders at a time.
 func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, concurrency int) error {
 	r.prepare()
-	indexer := mgr.GetFieldIndexer()
-	if err := indexer.IndexField(ctx, &v1alpha1.ProvisioningOrder{}, openClientIndex, indexOpenClient); err != nil {
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.ProvisioningOrder{}, openClientIndex, indexOpenClient); err != nil {
 		return fmt.Errorf("indexing orders by open client: %w", err)
-	}
-	if err := indexer.IndexField(ctx, &v1alpha1.ProvisioningOrder{}, waitingIndex, indexWaiting); err != nil {
-		return fmt.Errorf("indexing orders by reason: %w", err)
 	}
 	if err := metrics.Registry.Register(orderCollector{cache: r.Client}); err != nil {
 		return fmt.Errorf("registering the metrics of orders: %w", err)
@@ -126,7 +122,7 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, order *v1alpha1.Provisi
 	}
 	w := &worker{
 		clock: r.Clock, reader: r.Reader, writer: r.Status(), backend: backend, pace: r.pace, gate: r.gate, others: r.others, learnt: r.Learnt,
-		began: *order.Status.DeepCopy(), stored: *order.Status.DeepCopy(),
+		began: *order.Status.DeepCopy(), stored: *order.Status.DeepCopy(), waitedFor: r.Backends.waiting.reason(client.ObjectKeyFromObject(order)),
 	}
 	if order.Status.State == v1alpha1.ProvisionedState && !asks(order) {
 		return ctrl.Result{}, nil
@@ -188,6 +184,7 @@ func (r *OrderReconciler) finish(ctx context.Context, w *worker, order *v1alpha1
 			result, err = ctrl.Result{RequeueAfter: soonest(result.RequeueAfter, reportAgain)}, nil
 		}
 	}
+	r.Backends.waiting.note(order, out)
 	if saved := r.save(ctx, w, order); saved != nil {
 		if errors.Is(saved, errAhead) {
 			return ctrl.Result{RequeueAfter: time.Second}, nil
@@ -202,6 +199,9 @@ func (r *OrderReconciler) finish(ctx context.Context, w *worker, order *v1alpha1
 		r.tell(order, *changed)
 	}
 	observe(order, w)
+	if slices.Contains(waitingForMapping, out.reason) && r.Backends.mendedSince(w.pipeline(order), w.backend) {
+		return ctrl.Result{RequeueAfter: time.Millisecond}, nil
+	}
 	return result, err
 }
 
@@ -328,6 +328,7 @@ func (r *OrderReconciler) letGo(ctx context.Context, order *v1alpha1.Provisionin
 	controllerutil.RemoveFinalizer(order, v1alpha1.ClaimFinalizer)
 	err := r.Patch(ctx, order, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	r.pace.forget(order.UID)
+	r.Backends.waiting.leave(client.ObjectKeyFromObject(order))
 	for _, name := range r.gate.leave(order.UID) {
 		wake(r.Wake, name)
 	}

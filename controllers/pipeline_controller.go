@@ -80,7 +80,7 @@ type pipelineLinks struct {
 // no right to list them.
 const lookInterval = 5 * time.Second
 
-// pipelineWorkers is how many pipelines are looked at at the same time: one whose far sides do not answer takes its time.
+// pipelineWorkers is how many pipelines are looked at side by side: one whose far sides do not answer takes its time.
 const pipelineWorkers = 8
 
 // mappingIndex finds the pipelines that use a ConfigMap.
@@ -167,7 +167,7 @@ func (r *PipelineReconciler) Reconcile(ctx context.Context, request reconcile.Re
 		return ctrl.Result{}, err
 	}
 	if len(reasons) > 0 {
-		woken, err := wakeWaiting(ctx, r.Client, r.Wake, request.NamespacedName, reasons...)
+		woken, err := wakeWaiting(ctx, r.Backends.waiting, r.Wake, request.NamespacedName, reasons...)
 		if err != nil {
 			return ctrl.Result{}, err
 		}

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
 	"github.com/orderbridge/orderbridge/internal/mapping"
@@ -43,7 +45,7 @@ func (w *worker) validate(ctx context.Context, order *v1alpha1.ProvisioningOrder
 	if w.backend.Billing == nil {
 		return w.withoutBilling(order)
 	}
-	if out, ok := w.plan(order, record); !ok {
+	if out, ok := w.plan(ctx, order, record); !ok {
 		return out
 	}
 	if orderID, ok := w.backend.Mapping.AlreadyOrdered(record); ok {
@@ -52,7 +54,20 @@ func (w *worker) validate(ctx context.Context, order *v1alpha1.ProvisioningOrder
 	if at := order.Status.Plan.ScheduledFor; at != nil && w.now().Before(at.Time) {
 		return wait(min(at.Sub(w.now()), time.Hour), v1alpha1.ScheduledReason, "Scheduled for "+at.UTC().Format(time.RFC3339))
 	}
+	if err := w.showPlan(ctx, order); err != nil {
+		return notClaimed(err)
+	}
 	return w.client(ctx, order)
+}
+
+// showPlan stores the plan of an order that waited for the mapping. A mended mapping lets many orders go on at once, and
+// the last of them should not name the old mistake until WHMCS has had time for the others.
+func (w *worker) showPlan(ctx context.Context, order *v1alpha1.ProvisioningOrder) error {
+	if !slices.Contains(waitingForMapping, w.waitedFor) {
+		return nil
+	}
+	underWay(order, 0, "The mapping gives "+planMessage(order)+"; WHMCS is asked next")
+	return w.save(ctx, order)
 }
 
 // orderID is the checked Salesforce id of the order.
@@ -131,13 +146,14 @@ func planOf(m *mapping.Mapping, record map[string]any, own ...string) (mapping.P
 }
 
 // plan resolves the mapping.
-func (w *worker) plan(order *v1alpha1.ProvisioningOrder, record map[string]any) (outcome, bool) {
+func (w *worker) plan(ctx context.Context, order *v1alpha1.ProvisioningOrder, record map[string]any) (outcome, bool) {
 	plan, err := planOf(w.backend.Mapping, record, order.Status.Salesforce.ReportedState)
 	if err != nil {
 		return w.missed(order, err), false
 	}
 	order.Status.Plan = apiPlan(plan, w.backend)
 	order.Status.Plan.Inputs = inputsOf(record)
+	log.FromContext(ctx).V(1).Info("Mapped the order", "clientID", plan.ClientID, "lines", len(plan.Lines), "mapping", w.backend.Version.ResourceVersion)
 	return outcome{}, true
 }
 

@@ -35,6 +35,8 @@ type worker struct {
 	began v1alpha1.ProvisioningOrderStatus
 	// stored is the status as it was last read or written.
 	stored v1alpha1.ProvisioningOrderStatus
+	// waitedFor is the reason for which the order waited until this pass, or empty. It decides about what is shown only.
+	waitedFor string
 	// asked is true if this pass handles a request.
 	asked bool
 	// called is true once a call was made whose answer must be written down.

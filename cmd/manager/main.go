@@ -74,7 +74,7 @@ func run(arguments []string) int {
 		"No two managers may run under one name. By default a new name is made at each start; needs --leader-election-namespace.")
 	flags.DurationVar(&o.leaseDuration, "leader-election-lease-duration", 15*time.Second, "How long after its last renewal another replica may take the lease.")
 	flags.StringVar(&o.namespace, "namespace", "", "The only namespace to work in; by default all.")
-	flags.IntVar(&o.concurrency, "max-concurrent-orders", 64, "Orders that are worked on at the same time.")
+	flags.IntVar(&o.concurrency, "max-concurrent-orders", 512, "Orders that are worked on at the same time. Most of them wait for their turn at WHMCS, whose limits the pipelines set.")
 	logging := zap.Options{}
 	logging.BindFlags(flags)
 	clientconfig.RegisterFlags(flags)
