@@ -101,7 +101,7 @@ func names(prefix string, lists ...[]sandbox.SeededOrder) []string {
 // A mended mapping moves every order that waits for it within wakeTime, and no other order is looked at. What is looked
 // at is read from the log of controller-runtime, which has a line for every call of Reconcile.
 func TestMendedMappingMovesWaitingOrdersAndNoOthers(t *testing.T) {
-	s := ownStage(t, func(pipeline *v1alpha1.ProvisioningPipeline) {
+	s := stageWith(t, func(pipeline *v1alpha1.ProvisioningPipeline) {
 		quick(pipeline)
 		// What is measured is the operator; a WHMCS that is asked this often has to agree to it.
 		pipeline.Spec.Whmcs.MaxConcurrentRequests, pipeline.Spec.Whmcs.RequestsPerSecond = 64, 5000

@@ -3,7 +3,6 @@ package e2e
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -19,8 +18,8 @@ import (
 // portalMapping is the ConfigMap of the pipeline portal.
 const portalMapping = "portal-mapping"
 
-// ownStage starts a stage for one test: hundreds of its orders would disturb the tests that count calls on the shared one.
-func ownStage(t *testing.T, pipeline func(*v1alpha1.ProvisioningPipeline)) *stage.Stage {
+// stageWith is ownStage with a pipeline of another kind: hundreds of its orders would disturb the tests that count calls on the shared one.
+func stageWith(t *testing.T, pipeline func(*v1alpha1.ProvisioningPipeline)) *stage.Stage {
 	t.Helper()
 	root, err := repository()
 	must(t, err)
@@ -77,7 +76,6 @@ func validated(order *v1alpha1.ProvisioningOrder) (status, reason, message strin
 	}
 	return string(condition.Status), condition.Reason, condition.Message
 }
-
 
 // says fails the test unless a text has all the parts.
 func says(t *testing.T, what, text string, parts ...string) {
