@@ -94,7 +94,10 @@ func (s *orderStatus) writeExtras(t io.Writer) {
 	if s.Failures > 0 {
 		row(t, "Failures", fmt.Sprintf("%d in a row", s.Failures))
 	}
-	if s.Force != nil {
+	switch {
+	case s.Force != nil && s.Force.Refused != "":
+		row(t, "Force", fmt.Sprintf("asked for at %s and not taken: %s", s.Force.At, s.Force.Refused))
+	case s.Force != nil:
 		row(t, "Forced", fmt.Sprintf("at %s: %s", s.Force.At, s.Force.Reason))
 	}
 	if s.Asked {
@@ -116,7 +119,11 @@ func (s *orderStatus) writeSteps(w io.Writer, now time.Time) {
 	t := columns(w)
 	row(t, "STEP", "DONE", "REASON", "SINCE", "MESSAGE")
 	for _, step := range s.Steps {
-		row(t, step.Name, string(step.Status), step.Reason, age(step.Since, now), step.Message)
+		message := step.Message
+		if message == s.Message {
+			message = "as above"
+		}
+		row(t, step.Name, string(step.Status), step.Reason, age(step.Since, now), message)
 	}
 	_ = t.Flush() // the writer reports its own failures
 }
