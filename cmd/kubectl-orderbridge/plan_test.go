@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
@@ -153,4 +155,32 @@ func TestPlanText(t *testing.T) {
 	}
 	got = w.run(t, call{namespace: namespace}, "plan", "--order", order.ID, "--mapping", broken)
 	golden(t, "plan-unmapped.txt", strings.ReplaceAll(w.plain(t, namespace, order, got.out), broken, "MAPPING"))
+}
+
+// TestPlanHasNothingToSendWith looks at everything a plan is given: no method of it changes anything.
+func TestPlanHasNothingToSendWith(t *testing.T) {
+	allowed := map[reflect.Type][]string{
+		reflect.TypeFor[planBilling]():             {"GetClientsDetails", "GetClientsProducts", "GetModuleQueue", "GetOrders", "GetPayMethods", "GetProducts"},
+		reflect.TypeFor[controllers.WhmcsReader](): {"GetClientsProducts", "GetModuleQueue", "GetOrders", "GetPayMethods", "GetProducts"},
+		reflect.TypeFor[controllers.OrderReader](): {"Order"},
+		reflect.TypeFor[client.Reader]():           {"Get", "List"},
+		reflect.TypeFor[pricedBook]():              {"Order"},
+	}
+	for given, want := range allowed {
+		var methods []string
+		for i := range given.NumMethod() {
+			methods = append(methods, given.Method(i).Name)
+		}
+		if !slices.Equal(methods, want) {
+			t.Errorf("%s has the methods %v, want %v", given, methods, want)
+		}
+	}
+	for _, holder := range []reflect.Type{reflect.TypeFor[planMaker](), reflect.TypeFor[controllers.Previewer]()} {
+		for field := range holder.Fields() {
+			_, listed := allowed[field.Type]
+			if field.Type.Kind() == reflect.Interface && !listed && field.Name != "Clock" {
+				t.Errorf("%s.%s is a %s, which this test does not know", holder, field.Name, field.Type)
+			}
+		}
+	}
 }
