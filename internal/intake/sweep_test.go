@@ -1,12 +1,14 @@
 package intake
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -204,6 +206,8 @@ func TestGapIsReportedReadAgainSweptAndClosed(t *testing.T) {
 	}
 	r.bus.expire(eventTopic, 60)
 	r.events()
+	registry := prometheus.NewRegistry()
+	r.options.Registerer = registry
 	r.start()
 	r.eventually("the gap is closed", func() bool { g := r.read().Status.Gaps; return len(g) == 1 && g[0].ClosedAt != nil })
 
@@ -223,6 +227,10 @@ func TestGapIsReportedReadAgainSweptAndClosed(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{corev1.EventTypeWarning + " GapOpen", corev1.EventTypeNormal + " NoGap"}, r.events()); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	metrics := map[string]float64{"gaps_total": 1, "gaps_open": 0, "sweep_orders_found_total": 50}
+	if diff := cmp.Diff(metrics, gathered(t, registry, slices.Collect(maps.Keys(metrics))...)); diff != "" {
+		t.Errorf("metrics (-want +got):\n%s", diff)
 	}
 	if got := r.supervisor.Snapshot(client.ObjectKeyFromObject(r.pipeline)).OpenGaps; len(got) != 0 {
 		t.Errorf("the snapshot still shows gaps: %+v", got)
@@ -336,6 +344,8 @@ func TestAllowances(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, eventTopic)
+			registry := prometheus.NewRegistry()
+			r.options.Registerer = registry
 			r.options.UsageEvery = 20 * time.Millisecond
 			r.org.used, r.org.limits = tc.used, tc.limits
 			r.start()
@@ -346,6 +356,13 @@ func TestAllowances(t *testing.T) {
 			got.ObservedAt = nil
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("usage (-want +got):\n%s", diff)
+			}
+			metrics := map[string]float64{
+				"salesforce_api_requests": float64(tc.want.APIRequests), "salesforce_api_requests_max": float64(tc.want.APIRequestsMax),
+				"salesforce_events_delivered": float64(tc.want.EventsDelivered), "salesforce_events_delivered_max": float64(tc.want.EventsDeliveredMax),
+			}
+			if diff := cmp.Diff(metrics, gathered(t, registry, slices.Collect(maps.Keys(metrics))...)); diff != "" {
+				t.Errorf("metrics (-want +got):\n%s", diff)
 			}
 			r.org.with(func() {
 				if (r.org.asked > 0) != (tc.wantAsked > 0) {
@@ -361,4 +378,36 @@ func TestAllowances(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestSweepCreatesAtABoundedRate(t *testing.T) {
+	r := newRig(t, eventTopic)
+	r.options.SweepPerSecond = 20
+	for n := range 50 {
+		r.org.pass(noon, orderID(n))
+	}
+	began := time.Now()
+	r.start()
+	r.eventually("the sweep is over", func() bool { return r.read().Status.Sweep != nil })
+	// The first twenty go at once.
+	if took, least := time.Since(began), 1500*time.Millisecond; took < least || len(r.orders()) != 50 {
+		t.Errorf("%d orders were created in %s, want 50 in no less than %s", len(r.orders()), took, least)
+	}
+}
+
+// gathered returns the values of metrics that have one series.
+func gathered(t *testing.T, registry *prometheus.Registry, names ...string) map[string]float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatalf("gathering metrics: %v", err)
+	}
+	values := map[string]float64{}
+	for _, f := range families {
+		if name := strings.TrimPrefix(f.GetName(), "orderbridge_"); slices.Contains(names, name) && len(f.GetMetric()) == 1 {
+			m := f.GetMetric()[0]
+			values[name] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
+		}
+	}
+	return values
 }

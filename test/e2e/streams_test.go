@@ -3,9 +3,9 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +15,7 @@ import (
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
 	"github.com/orderbridge/orderbridge/internal/sandbox"
 	"github.com/orderbridge/orderbridge/internal/sandbox/pubsub"
+	"github.com/orderbridge/orderbridge/internal/sandbox/salesforce"
 	"github.com/orderbridge/orderbridge/internal/stage"
 )
 
@@ -23,10 +24,7 @@ func ownStage(t *testing.T) *stage.Stage {
 	t.Helper()
 	root, err := repository()
 	must(t, err)
-	dir, err := os.MkdirTemp("", "orderbridge-e2e-")
-	must(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s, err := stage.Start(t.Context(), stage.Options{Repository: root, Dir: dir, Pipeline: quick})
+	s, err := stage.Start(t.Context(), stage.Options{Repository: root, Dir: t.TempDir(), Pipeline: quick})
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -78,6 +76,15 @@ func TestStreamStatesAreVisible(t *testing.T) {
 	_, err := s.Control.Publish(t.Context(), sandbox.EventRequest{Topic: pubsub.ProvisionTopic, Fields: map[string]any{"OrderId__c": "none"}})
 	must(t, err)
 	kubectlShows(t, s, "Connected", "Phase: Streaming", "Received: 1", "Rejected: 1")
+	t.Run("event without an order", func(t *testing.T) {
+		eventually(t, 30*time.Second, "the event is an order that says what is wrong", func() error {
+			text, err := kubectl(t, s, "get", "pvo", "-o", "wide", "--no-headers")
+			if err == nil && (!strings.Contains(text, "MalformedEvent") || !strings.Contains(text, "OrderId__c")) {
+				err = fmt.Errorf("kubectl get pvo: %s", text)
+			}
+			return err
+		})
+	})
 	for _, state := range streamStates {
 		t.Run(state.name, func(t *testing.T) {
 			suspend(t, s, true)
@@ -93,6 +100,18 @@ func TestStreamStatesAreVisible(t *testing.T) {
 			t.Log(kubectlShows(t, s, state.get, state.describe...))
 		})
 	}
+	t.Run("gap", func(t *testing.T) {
+		// The gap stays open as long as no sweep can look for what is missing.
+		suspend(t, s, true)
+		kubectlShows(t, s, "Suspended")
+		fault, err := s.Control.SetSalesforceFault(t.Context(), salesforce.Fault{Name: salesforce.FaultUnavailable, Endpoint: "query"})
+		must(t, err)
+		must(t, s.Control.InjectPubSubFault(t.Context(), pubsub.Fault{Kind: pubsub.FaultReplay}))
+		suspend(t, s, false)
+		t.Log(kubectlShows(t, s, "GapOpen", "Events may be missing: "+pubsub.ProvisionTopic+" until 20", "The sweep is looking for their orders"))
+		must(t, s.Control.ClearFault(t.Context(), "salesforce", strconv.Itoa(fault.ID)))
+		kubectlShows(t, s, "NoGap", "No events are known to be missing")
+	})
 	t.Run("no longer a trigger", func(t *testing.T) {
 		changePipeline(t, s, func(p *v1alpha1.ProvisioningPipeline) {
 			p.Spec.Salesforce.Triggers = []v1alpha1.Trigger{{Topic: pubsub.OrderChangeTopic}}
