@@ -17,6 +17,7 @@ import (
 	"github.com/orderbridge/orderbridge/controllers"
 	"github.com/orderbridge/orderbridge/internal/sandbox"
 	"github.com/orderbridge/orderbridge/internal/sandbox/salesforce"
+	billing "github.com/orderbridge/orderbridge/internal/sandbox/whmcs"
 	"github.com/orderbridge/orderbridge/internal/whmcs"
 )
 
@@ -100,27 +101,122 @@ func (w *world) dump(t *testing.T, namespace string) map[string]string {
 	return versions
 }
 
-// TestPlanIsWhatIsSent compares the planned request with the one that the operator sends later.
+// TestPlanIsWhatIsSent compares the planned request with the one that the operator sends later, with every marker.
 func TestPlanIsWhatIsSent(t *testing.T) {
 	w := inWorld(t)
+	tests := map[string]struct {
+		markers []v1alpha1.Marker
+		want    string
+	}{
+		"notes":        {[]v1alpha1.Marker{v1alpha1.NotesMarker}, "notes=sfOrderId%3D"},
+		"line domain":  {[]v1alpha1.Marker{v1alpha1.NotesMarker, v1alpha1.LineDomainMarker}, "domain%5B2%5D=sf-"},
+		"custom field": {[]v1alpha1.Marker{v1alpha1.CustomFieldMarker}, "customfields%5B"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			namespace := w.namespace(t)
+			pipeline := w.pipeline(t, namespace)
+			pipeline.Spec.Whmcs.Markers, pipeline.Spec.Whmcs.MarkerCustomFieldName = test.markers, "EID"
+			if err := w.cluster.Update(t.Context(), pipeline); err != nil {
+				t.Fatal(err)
+			}
+			id := w.order(t, true, true, sandbox.OrderLine{SKU: "VPN-UK"}, sandbox.OrderLine{SKU: "VPN-ACTIVATION"}, sandbox.OrderLine{SKU: "SIM-5GB", Quantity: 3}).ID
+			planned := w.run(t, call{namespace: namespace}, "plan", "--order", id, "-o", "yaml")
+			order := w.object(t, namespace, id)
+			requests := w.reconcile(t, order)
+			if len(requests) != 1 || order.Status.State != v1alpha1.ProvisionedState {
+				t.Fatalf("%d requests were sent and the order is %s, want one and it provisioned: %+v", len(requests), order.Status.State, order.Status.Conditions)
+			}
+			var plan orderPlan
+			if err := yaml.Unmarshal([]byte(planned.out), &plan); err != nil || plan.Request == nil {
+				t.Fatalf("%v\n%s%s", err, planned.out, planned.errOut)
+			}
+			if diff := cmp.Diff(formOf(requests[0]), plan.Request.Fields); diff != "" {
+				t.Errorf("form (-sent +planned):\n%s", diff)
+			}
+			if sent := whmcs.EncodeForm(requests[0].Form()); plan.Request.Encoded != sent || !strings.Contains(sent, test.want) {
+				t.Errorf("planned\n%s\nsent\n%s\nwant %s in it", plan.Request.Encoded, sent, test.want)
+			}
+		})
+	}
+}
+
+// deny takes an action from the API role.
+func (w *world) deny(action string) error {
+	_, err := w.far.Whmcs.SetFault(billing.Fault{Kind: "roleDenied", Action: action})
+	return err
+}
+
+func (w *world) allowAll() error {
+	w.far.Whmcs.ClearFaults()
+	return nil
+}
+
+// TestPlanWithLessToSee plans where the far sides do not show everything.
+func TestPlanWithLessToSee(t *testing.T) {
+	w := inWorld(t)
 	namespace := w.namespace(t)
-	id := w.order(t, true, true, sandbox.OrderLine{SKU: "VPN-UK"}, sandbox.OrderLine{SKU: "VPN-ACTIVATION"}, sandbox.OrderLine{SKU: "SIM-5GB", Quantity: 3}).ID
-	planned := w.run(t, call{namespace: namespace}, "plan", "--order", id, "-o", "yaml")
-	order := w.object(t, namespace, id)
-	requests := w.reconcile(t, order)
-	if len(requests) != 1 || order.Status.State != v1alpha1.ProvisionedState {
-		t.Fatalf("%d requests were sent and the order is %s, want one and it provisioned", len(requests), order.Status.State)
+	id := w.order(t, true, true, sandbox.OrderLine{SKU: "SIM-5GB"}).ID
+	tests := map[string]struct {
+		hide    func() error
+		show    func() error
+		code    int
+		unknown []string
+		price   linePrice
+	}{
+		"everything": {code: exitOK, price: linePrice{SalesforceUnit: "880.00", Salesforce: "880.00", Currency: "JPY", WhmcsUnit: "880.00", Whmcs: "880.00"}},
+		"no prices in Salesforce": {
+			hide: func() error { return w.far.Salesforce.HideField("OrderItem", "UnitPrice", true) },
+			show: func() error { return w.far.Salesforce.HideField("OrderItem", "UnitPrice", false) },
+			code: exitOK, price: linePrice{Currency: "JPY", WhmcsUnit: "880.00", Whmcs: "880.00"},
+		},
+		"the API role lacks GetClientsDetails": {
+			hide: func() error { return w.deny("GetClientsDetails") }, show: w.allowAll, code: exitFinding, unknown: []string{"client"},
+			price: linePrice{SalesforceUnit: "880.00", Salesforce: "880.00", Currency: "JPY", WhmcsUnit: "880.00", Whmcs: "880.00"},
+		},
+		"the API role lacks GetProducts": {
+			hide: func() error { return w.deny("GetProducts") }, show: w.allowAll, code: exitFinding, unknown: []string{"line 1 SIM-5GB"},
+			price: linePrice{SalesforceUnit: "880.00", Salesforce: "880.00"},
+		},
+		"WHMCS is away": {
+			hide: func() error { return w.far.SetDown("whmcs", true) }, show: func() error { return w.far.SetDown("whmcs", false) },
+			code: exitFinding, unknown: []string{"client", "pay method", "not in WHMCS yet", "line 1 SIM-5GB"}, price: linePrice{SalesforceUnit: "880.00", Salesforce: "880.00"},
+		},
+		"Salesforce is away": {
+			hide: func() error { return w.far.SetDown("salesforce", true) }, show: func() error { return w.far.SetDown("salesforce", false) },
+			code: exitFinding, unknown: []string{"order in Salesforce"},
+		},
 	}
-	request := requests[0]
-	var plan orderPlan
-	if err := yaml.Unmarshal([]byte(planned.out), &plan); err != nil || plan.Request == nil {
-		t.Fatalf("%v\n%s%s", err, planned.out, planned.errOut)
-	}
-	if diff := cmp.Diff(formOf(request), plan.Request.Fields); diff != "" {
-		t.Errorf("form (-sent +planned):\n%s", diff)
-	}
-	if sent := whmcs.EncodeForm(request.Form()); plan.Request.Encoded != sent {
-		t.Errorf("planned\n%s\nsent\n%s", plan.Request.Encoded, sent)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if test.hide != nil {
+				if err := test.hide(); err != nil {
+					t.Fatal(err)
+				}
+				defer func() {
+					if err := test.show(); err != nil {
+						t.Error(err)
+					}
+				}()
+			}
+			got := w.run(t, call{namespace: namespace}, "plan", "--order", id, "-o", "json")
+			var plan orderPlan
+			if err := json.Unmarshal([]byte(got.out), &plan); err != nil || got.code != test.code {
+				t.Fatalf("exit %d, %v, want %d\n%s%s", got.code, err, test.code, got.out, got.errOut)
+			}
+			var unknown []string
+			for _, check := range plan.Checks {
+				if check.Result == unknownResult {
+					unknown = append(unknown, check.Name)
+				}
+			}
+			if !slices.Equal(unknown, test.unknown) {
+				t.Errorf("unknown %v, want %v\n%s", unknown, test.unknown, got.out)
+			}
+			if len(plan.Lines) > 0 && plan.Lines[0].Price != test.price {
+				t.Errorf("price %+v, want %+v", plan.Lines[0].Price, test.price)
+			}
+		})
 	}
 }
 
@@ -168,8 +264,8 @@ func TestPlanHasNothingToSendWith(t *testing.T) {
 	}
 	for given, want := range allowed {
 		var methods []string
-		for i := range given.NumMethod() {
-			methods = append(methods, given.Method(i).Name)
+		for method := range given.Methods() {
+			methods = append(methods, method.Name)
 		}
 		if !slices.Equal(methods, want) {
 			t.Errorf("%s has the methods %v, want %v", given, methods, want)
