@@ -78,7 +78,9 @@ func (r *avroReader) scalar(node *avroNode) (any, error) {
 	switch node.kind {
 	case kindBoolean:
 		return r.boolean()
-	case kindInt, kindLong:
+	case kindInt:
+		return r.int()
+	case kindLong:
 		return r.long()
 	case kindFloat, kindDouble:
 		return r.float(node.kind)
@@ -180,6 +182,14 @@ func (r *avroReader) long() (int64, error) {
 	}
 	r.rest = r.rest[size:]
 	return value, nil
+}
+
+func (r *avroReader) int() (any, error) {
+	value, err := r.long()
+	if err == nil && value != int64(int32(value)) {
+		return nil, fmt.Errorf("the number %d has more than 32 bits", value)
+	}
+	return value, err
 }
 
 func (r *avroReader) float(kind avroKind) (any, error) {

@@ -119,6 +119,8 @@ func TestDecodeRefusesWhatLies(t *testing.T) {
 		"negative length":                {record(`"bytes"`), varint(-5), "ends in the middle"},
 		"fixed longer than the payload":  {record(`{"type":"fixed","name":"F","size":4000000}`), []byte{1}, "ends in the middle"},
 		"number without an end":          {record(`"long"`), []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, "64 bits"},
+		"number too large for an int":    {record(`"int"`), varint(math.MaxInt32 + 1), "32 bits"},
+		"number too small for an int":    {record(`"int"`), varint(math.MinInt32 - 1), "32 bits"},
 		"union branch too high":          {record(`["null","string"]`), varint(2), "union branch 2 of 2"},
 		"union branch negative":          {record(`["null","string"]`), varint(-1), "union branch -1"},
 		"empty union":                    {record(`[]`), varint(0), "union branch 0 of 0"},
