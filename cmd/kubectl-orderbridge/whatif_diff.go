@@ -16,6 +16,9 @@ type edit struct {
 
 // unifiedDiff compares texts line by line, in the form of diff -u. It is empty if they are equal.
 func unifiedDiff(fromName, toName string, from, to []string) []string {
+	if slices.Equal(from, to) {
+		return nil
+	}
 	edits := compareLines(from, to)
 	var out []string
 	for at := 0; at < len(edits); {
