@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// lineBreak is where YAML begins a new line.
+var lineBreak = regexp.MustCompile("\r\n|[\r\n\u0085\u2028\u2029]")
+
+// FuzzMappingFile reads files of any kind and checks that what is said about them stands in them.
+func FuzzMappingFile(f *testing.F) {
+	for _, text := range []string{
+		smallMapping, mistaken, inConfigMap("m", mistaken), inConfigMap("m", smallMapping) + "---\n" + inConfigMap("n", mistaken),
+		`{"apiVersion": "v1", "kind": "ConfigMap", "data": {"mapping.yaml": "version: 2"}}`,
+		"apiVersion: v1\nkind: List\nitems:\n- null\n- {kind: ConfigMap, data: {mapping.yaml: 5}}\n- a\n",
+		"apiVersion: v1\nkind: ConfigMap\ndata:\n  mapping.yaml: >-\n    version: 1\n    client: x\n",
+		"\rxwƣ",
+		"apiVersion: v1\nkind: ConfigMap\ndata: &a\n  mapping.yaml: |2+\n\n      version: 1\n    x\n",
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		env := newEnvironment(streams{In: bytes.NewReader(data)})
+		file, err := env.readMapping("-", "")
+		if err != nil {
+			return
+		}
+		_, problems := file.parse()
+		lines := len(lineBreak.Split(string(data), -1))
+		for _, p := range problems {
+			if p.Line < 1 || p.Line > lines || p.Column < 1 {
+				t.Errorf("%d:%d in a file of %d lines: %s", p.Line, p.Column, lines, p.Message)
+			}
+		}
+	})
+}
+
+// FuzzCases reads files of cases, and updates those that can be read.
+func FuzzCases(f *testing.F) {
+	f.Add([]byte(casesText))
+	f.Add([]byte(casesWith("clientid=12\n", "expect: a=b\n", "miss: GateClosed\n")))
+	f.Add([]byte("version: 1\ncases:\n- name: a\n  order: {Id: 8014x000000ABCDAA4}\n  miss: X\n\n\n# end"))
+	source := mappingFile{text: []byte(portalMapping)}
+	m, _ := source.parse()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if strings.Contains(string(data), "orderFile") {
+			return
+		}
+		cases, err := parseCases("cases.test.yaml", data)
+		if err != nil {
+			return
+		}
+		list, err := cases.run(m)
+		if err != nil {
+			return
+		}
+		text, err := cases.updated(m, list)
+		if err != nil || text == "" {
+			return
+		}
+		again, err := parseCases("cases.test.yaml", []byte(text))
+		if err != nil || len(again.Cases) != len(cases.Cases) {
+			t.Fatalf("%d cases became %v, %v", len(cases.Cases), again, err)
+		}
+	})
+}
