@@ -2,13 +2,11 @@ package main
 
 import (
 	"bytes"
-	"regexp"
 	"strings"
 	"testing"
-)
 
-// lineBreak is where YAML begins a new line.
-var lineBreak = regexp.MustCompile("\r\n|[\r\n\u0085\u2028\u2029]")
+	"github.com/orderbridge/orderbridge/internal/mapping/file"
+)
 
 // FuzzMappingFile reads files of any kind and checks that what is said about them stands in them.
 func FuzzMappingFile(f *testing.F) {
@@ -24,12 +22,12 @@ func FuzzMappingFile(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		env := newEnvironment(streams{In: bytes.NewReader(data)})
-		file, err := env.readMapping("-", "")
+		source, err := env.readMapping("-", "")
 		if err != nil {
 			return
 		}
-		_, problems := file.parse()
-		lines := len(lineBreak.Split(string(data), -1))
+		_, problems := source.parse()
+		lines := len(file.Lines(data))
 		for _, p := range problems {
 			if p.Line < 1 || p.Line > lines || p.Column < 1 {
 				t.Errorf("%d:%d in a file of %d lines: %s", p.Line, p.Column, lines, p.Message)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
+
+	"github.com/orderbridge/orderbridge/internal/mapping/file"
 )
 
 // mistaken is a mapping with mistakes at many places.
@@ -110,6 +112,8 @@ func TestPositionsAreThoseOfTheFile(t *testing.T) {
 		"empty lines":       "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata:\n  mapping.yaml: |\n\n\n" + indented(mistaken, 3),
 		"stated indent":     "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata:\n  mapping.yaml: |2+\n" + indented(mistaken, 4) + "\n",
 		"carriage returns":  strings.ReplaceAll(plain, "\n", "\r\n"),
+		"old line ends":     strings.ReplaceAll(plain, "\n", "\r"),
+		"alone, old ends":   strings.ReplaceAll(mistaken, "\n", "\r"),
 		"key in the middle": "apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n    b\n  mapping.yaml: |\n" + indented(mistaken, 4) + "  z: c\nmetadata: {name: m}\n",
 	}
 	for name, manifest := range manifests {
@@ -129,7 +133,7 @@ func lintPositions(t *testing.T, text string) []string {
 	if err := json.Unmarshal([]byte(got.out), &found); err != nil {
 		t.Fatalf("%v\n%s%s", err, got.out, got.errOut)
 	}
-	lines := strings.Split(strings.ReplaceAll(text, "\r", ""), "\n")
+	lines := file.Lines([]byte(text))
 	var list []string
 	for _, p := range found.Problems {
 		list = append(list, fmt.Sprintf("%s: %s at %q", p.Path, p.Message, lines[p.Line-1][p.Column-1:]))
@@ -174,12 +178,12 @@ func TestLintOfALargeCatalogue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "catalogue.json")
-	if err := os.WriteFile(file, data, 0o600); err != nil {
+	name := filepath.Join(t.TempDir(), "catalogue.json")
+	if err := os.WriteFile(name, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	got := offline(t, text.String(), "mapping", "lint", "-", "--catalogue", file)
+	got := offline(t, text.String(), "mapping", "lint", "-", "--catalogue", name)
 	took := time.Since(began)
 	if got.code != exitOK {
 		t.Fatalf("exit %d\n%s%s", got.code, got.out, got.errOut)

@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/orderbridge/orderbridge/internal/mapping"
+	"github.com/orderbridge/orderbridge/internal/mapping/file"
 )
 
 // mappingKey is the key of the mapping in its ConfigMap.
@@ -156,8 +157,7 @@ func blockOf(node *yaml.Node, lines []string) textBlock {
 		if strings.TrimSpace(text) == "" || node.Line+i >= len(lines) {
 			continue
 		}
-		line := strings.TrimRight(lines[node.Line+i], "\r")
-		if inner, ok := strings.CutSuffix(line, text); ok && strings.TrimLeft(inner, " ") == "" {
+		if inner, ok := strings.CutSuffix(lines[node.Line+i], text); ok && strings.TrimLeft(inner, " ") == "" {
 			block.indent = len(inner)
 		}
 		return block
@@ -168,7 +168,7 @@ func blockOf(node *yaml.Node, lines []string) textBlock {
 // configMapsIn returns the mappings in the ConfigMaps of a manifest. isManifest is false for anything else, such as a
 // mapping, well-formed or not.
 func configMapsIn(data []byte) (found []mappingFile, isManifest bool, err error) {
-	lines := strings.Split(string(data), "\n")
+	lines := file.Lines(data)
 	for decoder := yaml.NewDecoder(bytes.NewReader(data)); ; {
 		var doc yaml.Node
 		err := decoder.Decode(&doc)

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"cel.dev/cel-go/cel"
+
+	"github.com/orderbridge/orderbridge/internal/mapping/file"
 )
 
 func FuzzParse(f *testing.F) {
@@ -33,7 +35,7 @@ func FuzzParse(f *testing.F) {
 		if !ok || len(problems) == 0 {
 			t.Fatalf("the error is %T with %d problems", err, len(problems))
 		}
-		lines := strings.Count(string(data), "\n") + 1
+		lines := len(file.Lines(data))
 		for _, p := range problems {
 			if p.Line < 1 || p.Line > lines || p.Column < 1 || p.Message == "" || p.Hint == "" {
 				t.Errorf("problem %+v in a file of %d lines", p, lines)

@@ -42,7 +42,7 @@ func Read(data []byte) (*Document, Problems) {
 		return nil, Problems{*problem}
 	}
 	doc := &Document{
-		lines:     strings.Split(string(data), "\n"),
+		lines:     Lines(data),
 		positions: map[string]Position{"": {1, 1}},
 		nodes:     map[string]*yaml.Node{},
 	}
@@ -103,6 +103,13 @@ func (doc *Document) holds(n *yaml.Node) bool {
 	return n.Line <= len(doc.lines) && strings.Contains(doc.lines[n.Line-1], n.Value)
 }
 
+var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
+
+// Lines splits a file where YAML counts a new line, so that its line numbers fit.
+func Lines(data []byte) []string {
+	return lineBreak.Split(string(data), -1)
+}
+
 var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
 
 func parse(data []byte) (*yaml.Node, *Problem) {
@@ -139,7 +146,7 @@ func syntaxProblem(err error, data []byte) *Problem {
 	if n, convErr := strconv.Atoi(m[1]); convErr == nil && n > 0 {
 		p.Line = n
 	}
-	lines := strings.Split(string(data), "\n")
+	lines := Lines(data)
 	p.Line = locate(p, lines)
 	if p.Line <= len(lines) {
 		text := lines[p.Line-1]
