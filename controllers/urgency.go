@@ -17,10 +17,15 @@ import (
 )
 
 // The priorities of orders in the queue. An order with an open call goes first: it must be looked for in WHMCS at once, and
-// its client's other orders wait for that. All others are equal, whether they were there when the manager
-// started or came since: with the library's low priority for the former, old orders would wait for as long as new ones come.
+// its client's other orders wait for that. All others are equal, whether they were there when the manager started or came
+// since: with the library's low priority for the former, old orders would wait for as long as new ones come.
+//
+// Orders that are woken go before those that come of their own, and so in the order in which they are woken: an order that
+// is in the queue already keeps its place unless its priority rises, and after an outage that place has nothing to do with
+// its age.
 const (
 	openCallPriority = 10
+	wokenPriority    = 1
 	usualPriority    = 0
 )
 
@@ -32,22 +37,27 @@ func priorityOf(order *v1alpha1.ProvisioningOrder) int {
 	return usualPriority
 }
 
-// byUrgency enqueues objects as they come into the cache, with their priority.
+// byUrgency enqueues objects with their priority as they come into the cache, and as they are woken.
 func byUrgency() handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			order, ok := e.Object.(*v1alpha1.ProvisioningOrder)
-			if !ok {
-				return
+			if order, ok := e.Object.(*v1alpha1.ProvisioningOrder); ok {
+				enqueue(queue, order, priorityOf(order))
 			}
-			request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(order)}
-			if q, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
-				q.AddWithOpts(priorityqueue.AddOpts{Priority: new(priorityOf(order))}, request)
-				return
-			}
-			queue.Add(request)
+		},
+		GenericFunc: func(_ context.Context, e event.GenericEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			enqueue(queue, e.Object, wokenPriority)
 		},
 	}
+}
+
+func enqueue(queue workqueue.TypedRateLimitingInterface[reconcile.Request], obj client.Object, priority int) {
+	request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)}
+	if q, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
+		q.AddWithOpts(priorityqueue.AddOpts{Priority: new(priority)}, request)
+		return
+	}
+	queue.Add(request)
 }
 
 // notCreated leaves objects that come into the cache to byUrgency.

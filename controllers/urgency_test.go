@@ -3,8 +3,10 @@ package controllers
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -33,13 +35,32 @@ func TestUrgency(t *testing.T) {
 	come(orderNamed("open", call(add)), true)
 	come(orderNamed("new"), false)
 	come(orderNamed("accept open", call(add, settled(v1alpha1.SucceededOutcome)), call(v1alpha1.AcceptOrderCall)), true)
-	var got []string
-	for range 5 {
+	if diff := cmp.Diff([]string{"open", "accept open", "old", "settled", "new"}, drain(queue, 5)); diff != "" {
+		t.Errorf("order of the queue (-want +got):\n%s", diff)
+	}
+}
+
+func drain(queue priorityqueue.PriorityQueue[reconcile.Request], count int) (names []string) {
+	for range count {
 		request, _ := queue.Get()
 		queue.Done(request)
-		got = append(got, request.Name)
+		names = append(names, request.Name)
 	}
-	if diff := cmp.Diff([]string{"open", "accept open", "old", "settled", "new"}, got); diff != "" {
+	return names
+}
+
+// TestWokenInTheirOrder shows that orders which waited for different times come in the order in which they are woken.
+func TestWokenInTheirOrder(t *testing.T) {
+	queue := priorityqueue.New[reconcile.Request](t.Name())
+	defer queue.ShutDown()
+	for _, name := range []string{"third", "first", "fourth", "second"} {
+		request := reconcile.Request{NamespacedName: types.NamespacedName{Name: name}}
+		queue.AddWithOpts(priorityqueue.AddOpts{After: time.Hour, Priority: new(usualPriority)}, request)
+	}
+	for _, name := range []string{"first", "second", "third", "fourth"} {
+		byUrgency().Generic(t.Context(), event.GenericEvent{Object: orderNamed(name)}, queue)
+	}
+	if diff := cmp.Diff([]string{"first", "second", "third", "fourth"}, drain(queue, 4)); diff != "" {
 		t.Errorf("order of the queue (-want +got):\n%s", diff)
 	}
 }
