@@ -24,9 +24,10 @@ export KUBEBUILDER_ASSETS
 ORDERS   ?= 20
 KILLS    ?= 50
 SEED     ?= 1
+NOTES    ?= stored
 OUTAGE   ?= 1h
 FUZZTIME ?= 30s
-export ORDERS KILLS SEED
+export ORDERS KILLS SEED NOTES
 
 GOLANGCI_LINT := $(ROOT)/$(TOOLS)/golangci-lint run --allow-parallel-runners --config $(ROOT)/.golangci.yml
 GO_TEST  := go test -p $(PARALLEL)

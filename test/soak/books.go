@@ -15,6 +15,7 @@ import (
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
 	"github.com/orderbridge/orderbridge/internal/sandbox"
 	"github.com/orderbridge/orderbridge/internal/stage"
+	lostanswers "github.com/orderbridge/orderbridge/test/lost"
 )
 
 // outcome is what has become of the orders.
@@ -42,6 +43,9 @@ const (
 // settle ends all troubles and waits until every order has come to its end.
 func (w *world) settle(ctx context.Context) error {
 	if err := w.stage.Control.ClearFaults(ctx, "all"); err != nil {
+		return err
+	}
+	if err := w.ignoreNotes(ctx); err != nil {
 		return err
 	}
 	w.pauses.Wait()
@@ -122,7 +126,31 @@ func (w *world) books(ctx context.Context) (outcome, error) {
 		fmt.Printf("%s: WHMCS ended the calls with %s; the claims were settled as %s\n",
 			step, inWords(counters.Whmcs.Calls[string(step)], nil), inWords(settled(list.Items, step), nil))
 	}
-	return compare(w.orders, list.Items, audit), nil
+	o := compare(w.orders, list.Items, audit)
+	o.judgeLost(list.Items, w.notesIgnored)
+	return o, nil
+}
+
+// leastResolved is the share of lost answers that must be resolved without a person where a marker is stored.
+const leastResolved = 0.99
+
+// judgeLost counts the lost answers and what became of them.
+func (o *outcome) judgeLost(objects []v1alpha1.ProvisioningOrder, notesIgnored bool) {
+	var tally lostanswers.Tally
+	for i := range objects {
+		tally.Add(&objects[i])
+	}
+	where, least := "notes are stored", leastResolved
+	if notesIgnored {
+		where, least = "no marker is stored", 0
+	}
+	fmt.Printf("answers lost where %s: %s\n", where, &tally)
+	if tally.Share() < least {
+		o.wrong = append(o.wrong, fmt.Sprintf("%.2f %% of the lost answers were resolved without a person, want %.0f %%", 100*tally.Share(), 100*least))
+	}
+	if n := tally.Unresolved(); n > 0 {
+		o.wrong = append(o.wrong, fmt.Sprintf("%d lost answers were neither resolved nor parked with evidence", n))
+	}
 }
 
 // settled counts what became of the calls of a step.

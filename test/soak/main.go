@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -27,7 +28,15 @@ type settings struct {
 	seed   uint64
 	dir    string
 	within time.Duration
+	// notes are stored or ignored by WHMCS.
+	notes string
 }
+
+// What WHMCS does with notes.
+const (
+	notesStored  = "stored"
+	notesIgnored = "ignored"
+)
 
 func main() {
 	os.Exit(run(os.Args[1:]))
@@ -64,6 +73,7 @@ func soakMain(ctx context.Context, arguments []string) error {
 	flags.Uint64Var(&o.seed, "seed", uint64(fromEnvironment("SEED", 1)), "what the draw starts from; the default is $SEED, or 1")
 	flags.StringVar(&o.dir, "dir", filepath.Join(".dev", "soak"), "folder for data and logs; emptied at the start")
 	flags.DurationVar(&o.within, "within", 25*time.Minute, "how long everything may take")
+	flags.StringVar(&o.notes, "notes", cmp.Or(os.Getenv("NOTES"), notesStored), "what WHMCS does with notes: stored, or ignored; the default is $NOTES, or stored")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
@@ -81,6 +91,9 @@ func fromEnvironment(name string, otherwise int) int {
 func soakOnce(ctx context.Context, o settings) error {
 	if o.orders < 1 || o.kills < 0 {
 		return fmt.Errorf("ORDERS is %d and KILLS is %d: there must be an order, and no fewer than 0 kills", o.orders, o.kills)
+	}
+	if o.notes != notesStored && o.notes != notesIgnored {
+		return fmt.Errorf("NOTES is %q: it must be %s or %s", o.notes, notesStored, notesIgnored)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.within, fmt.Errorf("not done within %s (--within)", o.within))
 	defer cancel()
@@ -107,7 +120,10 @@ func withStage(ctx context.Context, o settings) (result outcome, err error) {
 		if err != nil {
 			return fmt.Errorf("seeding: %w", err)
 		}
-		w := &world{stage: s, dir: o.dir, orders: seeded.Orders, began: time.Now(), lastKilled: map[string]int{}}
+		w := &world{stage: s, dir: o.dir, orders: seeded.Orders, began: time.Now(), lastKilled: map[string]int{}, notesIgnored: o.notes == notesIgnored}
+		if err := w.ignoreNotes(ctx); err != nil {
+			return err
+		}
 		stop := w.startReplicas(ctx)
 		// The keepers end before the stage does, or they would start again what it stops.
 		defer stop()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/orderbridge/orderbridge/internal/sandbox"
+	"github.com/orderbridge/orderbridge/internal/sandbox/whmcs"
 	"github.com/orderbridge/orderbridge/internal/stage"
 )
 
@@ -37,6 +38,8 @@ type world struct {
 	approved int
 	began    time.Time
 	kills    int
+	// notesIgnored is true if WHMCS does not store notes: then it stores no marker at all.
+	notesIgnored bool
 	// lastKilled is the process id of each component of the control plane that was killed last.
 	lastKilled map[string]int
 	replicas   [replicas]replica
@@ -111,6 +114,15 @@ func (w *world) startReplicas(ctx context.Context) (stop func()) {
 		keepers.Wait()
 		w.pauses.Wait()
 	}
+}
+
+// ignoreNotes has WHMCS not store notes, if it is to be such a one.
+func (w *world) ignoreNotes(ctx context.Context) error {
+	if !w.notesIgnored {
+		return nil
+	}
+	_, err := w.stage.Control.SetWhmcsFault(ctx, whmcs.Fault{Kind: whmcs.NotesIgnored})
+	return err
 }
 
 // wait returns after the time, or when ctx ends.
