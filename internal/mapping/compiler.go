@@ -128,8 +128,26 @@ func (c *compiler) field(path, s string, perLine bool) (fieldPath, bool) {
 		c.problem(path, err.message, err.hint)
 		return fieldPath{}, false
 	}
+	return f, c.read(path, f)
+}
+
+// read notes that a field must be read from Salesforce, which follows only so many relationships to it. Those to the
+// account and to the product count.
+func (c *compiler) read(path string, f fieldPath) bool {
+	way := len(f.names) - 1
+	switch f.root {
+	case rootAccount:
+		way += len(c.fields.accountPath)
+	case rootProduct:
+		way += len(c.fields.productPath)
+	}
+	if way > maxDepth {
+		c.problem(path, fmt.Sprintf("%s is %d relationships away, and Salesforce follows %d", f, way, maxDepth),
+			"bring it nearer with a formula field in Salesforce")
+		return false
+	}
 	c.refs = append(c.refs, f)
-	return f, true
+	return true
 }
 
 func (c *compiler) pattern(path, s string) *regexp.Regexp {
@@ -196,6 +214,10 @@ func (c *compiler) expression(path, src string, t target, perLine bool) *express
 	}
 	at := c.doc.At(path)
 	e.where = fmt.Sprintf("%d:%d (%s)", at.Line, at.Column, path)
-	c.refs = append(c.refs, e.refs...)
+	for _, f := range e.refs {
+		if !c.read(path, f) {
+			return nil
+		}
+	}
 	return e
 }

@@ -51,8 +51,8 @@ func checkMapping(t *testing.T, m *Mapping, order map[string]any, catalogue Cata
 		t.Errorf("gate %q, hash %q", m.GateSOQL(), m.SHA256())
 	}
 	for _, f := range append(m.OrderFields(), m.ItemFields()...) {
-		if _, err := parseNames(f); err != nil {
-			t.Errorf("field %q would not be safe in SOQL: %v", f, err)
+		if names, err := apiNames(f); err != nil || len(names) > maxDepth+1 {
+			t.Errorf("field %q would not do in SOQL: %v", f, err)
 		}
 	}
 	m.Check(catalogue)

@@ -71,7 +71,10 @@ func (c *compiler) relationship(path, given, def string) []string {
 	if given == "" {
 		given = def
 	}
-	names, err := parseNames(given)
+	names, err := apiNames(given)
+	if err == nil && len(names) > maxDepth {
+		err = fmt.Errorf("%s follows more than %d relationships", quote(given), maxDepth)
+	}
 	if err != nil {
 		c.problem(path, err.Error(), "join API names of relationships with dots, as in "+def)
 		return strings.Split(def, ".")

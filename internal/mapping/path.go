@@ -73,19 +73,16 @@ func parsePath(s string, perLine bool) (fieldPath, *pathError) {
 		}
 		return fieldPath{}, &pathError{fmt.Sprintf("%s is not a field", quote(s)), hint}
 	}
-	names, err := parseNames(rest)
+	names, err := apiNames(rest)
 	if err != nil {
 		return fieldPath{}, &pathError{fmt.Sprintf("%s is not a field", quote(s)), "use the API names of Salesforce, joined by dots"}
 	}
 	return fieldPath{root, names}, nil
 }
 
-// parseNames reads API names joined by dots. They go into SOQL as they are, so nothing else may pass.
-func parseNames(s string) ([]string, error) {
+// apiNames reads API names joined by dots. They go into SOQL as they are, so nothing else may pass.
+func apiNames(s string) ([]string, error) {
 	names := strings.Split(s, ".")
-	if len(names) > maxDepth+1 {
-		return nil, fmt.Errorf("%s follows more than %d relationships", quote(s), maxDepth)
-	}
 	for _, n := range names {
 		if len(n) > 80 || !fieldName.MatchString(n) {
 			return nil, fmt.Errorf("%s is not an API name", quote(n))
