@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 var (
@@ -65,4 +67,36 @@ func TestTheDocumentedOutputIsReal(t *testing.T) {
 	if diff := cmp.Diff(string(page), printed); diff != "" {
 		t.Errorf("%s; go test -update takes it over (-page +real):\n%s", file, diff)
 	}
+}
+
+// TestEveryCommandIsDocumented looks for a section on each command, and in it for each of its flags.
+func TestEveryCommandIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/kubectl-orderbridge.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := map[string]string{}
+	for section := range strings.SplitSeq(string(page), "\n## ") {
+		title, text, _ := strings.Cut(section, "\n")
+		sections[title] = text
+	}
+	var visit func(cmd *cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		name := strings.TrimPrefix(displayPath(cmd), "kubectl orderbridge ")
+		if !cmd.HasSubCommands() {
+			if sections[name] == "" {
+				t.Errorf("there is no section %q", name)
+			}
+			cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+				known := strings.Contains(sections[name], "--"+f.Name) || f.Shorthand != "" && strings.Contains(sections[name], "-"+f.Shorthand)
+				if f.Name != "output" && !known {
+					t.Errorf("the section %q does not mention --%s", name, f.Name)
+				}
+			})
+		}
+		for _, sub := range cmd.Commands() {
+			visit(sub)
+		}
+	}
+	visit(newRootCommand(newEnvironment(streams{})))
 }
