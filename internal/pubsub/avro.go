@@ -125,12 +125,15 @@ func (r *avroReader) array(node *avroNode, depth int) (any, error) {
 func (r *avroReader) mapping(node *avroNode, depth int) (any, error) {
 	result := map[string]any{}
 	err := r.blocks(func() error {
-		key, err := r.bytes()
+		raw, err := r.bytes()
 		if err != nil {
 			return err
 		}
-		value, err := r.read(node.item, depth+1)
-		result[strings.ToValidUTF8(string(key), "\uFFFD")] = value
+		key := strings.ToValidUTF8(string(raw), "\uFFFD")
+		if _, twice := result[key]; twice {
+			return fmt.Errorf("the key %.80q stands twice in a map", key)
+		}
+		result[key], err = r.read(node.item, depth+1)
 		return err
 	})
 	return result, err

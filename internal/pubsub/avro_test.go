@@ -119,6 +119,7 @@ func TestDecodeRefusesWhatLies(t *testing.T) {
 		"negative length":                {record(`"bytes"`), varint(-5), "ends in the middle"},
 		"fixed longer than the payload":  {record(`{"type":"fixed","name":"F","size":4000000}`), []byte{1}, "ends in the middle"},
 		"number without an end":          {record(`"long"`), []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, "64 bits"},
+		"key that stands twice":          {record(`{"type":"map","values":"null"}`), varint(2, 0, 0, 0), "stands twice"},
 		"number too large for an int":    {record(`"int"`), varint(math.MaxInt32 + 1), "32 bits"},
 		"number too small for an int":    {record(`"int"`), varint(math.MinInt32 - 1), "32 bits"},
 		"union branch too high":          {record(`["null","string"]`), varint(2), "union branch 2 of 2"},

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
@@ -107,11 +109,11 @@ func received(t *testing.T, s *stage.Stage, events int64) {
 	})
 }
 
-// portal reads the pipeline.
+// portal reads the pipeline, also when the test is over.
 func portal(t *testing.T, s *stage.Stage) *v1alpha1.ProvisioningPipeline {
 	t.Helper()
 	pipeline := &v1alpha1.ProvisioningPipeline{}
-	must(t, s.Client.Get(t.Context(), client.ObjectKey{Namespace: stage.Namespace, Name: "portal"}, pipeline))
+	must(t, s.Client.Get(context.WithoutCancel(t.Context()), client.ObjectKey{Namespace: stage.Namespace, Name: "portal"}, pipeline))
 	return pipeline
 }
 
@@ -144,4 +146,55 @@ func allProvisioned(t *testing.T, s *stage.Stage, within time.Duration, count in
 		}
 		return nil
 	})
+}
+
+// TestSuspendedPipelineTakesNothingInAndStartsNothing: neither an event nor an order made by hand leads to anything, and both
+// are provisioned after resumption.
+func TestSuspendedPipelineTakesNothingInAndStartsNothing(t *testing.T) {
+	s := onStage(t)
+	manager := manage(t, s)
+	first, announced, byHand := draft(t, s), draft(t, s), draft(t, s)
+	approve(t, s, first)
+	provisioned(t, s, time.Minute, first)
+	suspend(t, s, true)
+	t.Cleanup(func() {
+		pipeline := portal(t, s)
+		if before := pipeline.DeepCopy(); pipeline.Spec.Suspend {
+			pipeline.Spec.Suspend = false
+			must(t, s.Client.Patch(context.WithoutCancel(t.Context()), pipeline, client.MergeFrom(before)))
+		}
+	})
+	kubectlShows(t, s, "Suspended", "Phase: Suspended")
+	position := portal(t, s).Status.Triggers
+	approve(t, s, announced, byHand)
+	object := &v1alpha1.ProvisioningOrder{Spec: v1alpha1.ProvisioningOrderSpec{
+		PipelineRef: v1alpha1.PipelineReference{Name: "portal"}, SalesforceOrderID: byHand.ID, Origin: v1alpha1.ManualOrigin,
+	}}
+	object.Namespace, object.Name = keyOf(byHand).Namespace, keyOf(byHand).Name
+	must(t, s.Client.Create(t.Context(), object))
+	eventually(t, time.Minute, "the order says that the pipeline is suspended", func() error {
+		ready := meta.FindStatusCondition(get(t, s, byHand).Status.Conditions, v1alpha1.ReadyCondition)
+		if ready == nil || ready.Reason != v1alpha1.SuspendedReason {
+			return fmt.Errorf("Ready is %+v", ready)
+		}
+		return nil
+	})
+	for name, order := range map[string]sandbox.SeededOrder{"announced": announced, "made by hand": byHand} {
+		if orders := placed(t, s, order.ClientID); len(orders) > 0 {
+			t.Errorf("the order %s was made in WHMCS: %+v", name, orders)
+		}
+	}
+	if err := s.Client.Get(t.Context(), keyOf(announced), &v1alpha1.ProvisioningOrder{}); !apierrors.IsNotFound(err) {
+		t.Errorf("the event was taken in: %v", err)
+	}
+	if diff := cmp.Diff(position, portal(t, s).Status.Triggers); diff != "" {
+		t.Errorf("the positions moved (-before +after):\n%s", diff)
+	}
+	suspend(t, s, false)
+	provisioned(t, s, time.Minute, announced, byHand)
+	if origin := get(t, s, announced).Spec.Origin; origin == v1alpha1.SweepOrigin {
+		t.Error("a sweep found the order, want that its event was delivered")
+	}
+	must(t, manager.Stop())
+	audited(t, s, first, announced, byHand)
 }
