@@ -252,12 +252,15 @@ func (w *worker) servicesPending(ctx context.Context, order *v1alpha1.Provisioni
 		known.AcceptedAt = new(metav1.NewMicroTime(w.now()))
 	}
 	deadline := known.AcceptedAt.Add(w.backend.Spec.Whmcs.Timeouts.Services.Duration)
-	if w.now().After(deadline) {
+	left := deadline.Sub(w.now())
+	if left <= 0 {
 		return stall(v1alpha1.ProvisioningFailedReason, fmt.Errorf("WHMCS order %d is active, but services of it are still pending after %s: look at the module queue in WHMCS, then set orderbridge.dev/requestedAt",
 			known.OrderID, w.backend.Spec.Whmcs.Timeouts.Services.Duration))
 	}
-	return w.waitFor(order, v1alpha1.ServicesPendingReason,
+	out := w.waitFor(order, v1alpha1.ServicesPendingReason,
 		fmt.Sprintf("WHMCS order %d is active; waiting for its services until %s", known.OrderID, deadline.UTC().Format(time.RFC3339)), servicesFirst, servicesLongest)
+	out.after = min(out.after, left)
+	return out
 }
 
 func acceptedMessage(known *v1alpha1.WhmcsOrder) string {

@@ -14,6 +14,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
 	"github.com/orderbridge/orderbridge/internal/whmcs"
@@ -296,19 +297,59 @@ func TestTakeRequest(t *testing.T) {
 	}
 }
 
-// TestForceIsUsedOnce sets an old token again after another request.
-func TestForceIsUsedOnce(t *testing.T) {
-	order := testOrder()
-	order.Annotations = annotated("r1", "r1", "looked")
-	order.Status.LastHandledRequest = "r2"
-	order.Status.LastHandledForce = &v1alpha1.Force{At: "r1", Reason: "looked"}
-	order.Status.State = v1alpha1.StalledState
-	order.Status.Calls = []v1alpha1.Call{call(v1alpha1.AddOrderCall)}
-	if got := takeRequest(order, NewBackend(Backend{}, nil), afterSettle); got.force != "" || !strings.Contains(got.refused, "used already") {
-		t.Errorf("takes %+v, want the force refused", got)
+// TestFinishedOrdersAreAnswered passes on what is asked of an order that is in no cache.
+func TestFinishedOrdersAreAnswered(t *testing.T) {
+	tests := map[string]struct {
+		annotations map[string]string
+		want        int
+	}{
+		"nothing asked":        {annotated("r1", "f1", "looked"), 0},
+		"a request":            {annotated("r2", "", ""), 1},
+		"a force, which fails": {annotated("r1", "f2", "looked"), 1},
 	}
-	if (&worker{}).permission(order).forced {
-		t.Error("the order may be forced")
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			order := testOrder()
+			order.Annotations = test.annotations
+			order.Status.State, order.Status.LastHandledRequest = v1alpha1.ProvisionedState, "r1"
+			order.Status.LastHandledForce = &v1alpha1.Force{At: "f1"}
+			f := &Finished{Backends: NewBackends(), Wake: make(chan event.GenericEvent, 1)}
+			if err := f.attend(t.Context(), order); err != nil {
+				t.Fatal(err)
+			}
+			if len(f.Wake) != test.want {
+				t.Errorf("wakes %d orders, want %d", len(f.Wake), test.want)
+			}
+		})
+	}
+}
+
+// TestForceIsRefused has forces that are asked for well and cannot be taken.
+func TestForceIsRefused(t *testing.T) {
+	tests := map[string]struct {
+		state v1alpha1.OrderState
+		used  string
+		want  string
+	}{
+		"used before another request was handled": {v1alpha1.StalledState, "r1", "used already"},
+		"nobody has looked for the order yet":     {v1alpha1.WaitingState, "", "still being looked for"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			order := testOrder()
+			order.Annotations = annotated("r1", "r1", "looked")
+			order.Status.State, order.Status.LastHandledRequest = test.state, "r2"
+			if test.used != "" {
+				order.Status.LastHandledForce = &v1alpha1.Force{At: test.used, Reason: "looked"}
+			}
+			order.Status.Calls = []v1alpha1.Call{call(v1alpha1.AddOrderCall)}
+			if got := takeRequest(order, NewBackend(Backend{}, nil), afterSettle); got.force != "" || !strings.Contains(got.refused, test.want) {
+				t.Errorf("takes %+v, want it refused with %q", got, test.want)
+			}
+			if (&worker{}).permission(order).forced {
+				t.Error("the order may be forced")
+			}
+		})
 	}
 }
 
@@ -321,13 +362,17 @@ func TestManyCallsAreForgotten(t *testing.T) {
 		w.open(order, orderStep, v1alpha1.Call{Step: v1alpha1.AddOrderCall}, time.Minute)
 		w.settle(order, v1alpha1.AddOrderCall, v1alpha1.NotSentOutcome, "denied")
 	}
+	for range 100 {
+		w.open(order, acceptStep, v1alpha1.Call{Step: v1alpha1.AcceptOrderCall}, time.Minute)
+		w.settle(order, v1alpha1.AcceptOrderCall, v1alpha1.NotSentOutcome, "denied")
+	}
 	w.open(order, acceptStep, v1alpha1.Call{Step: v1alpha1.AcceptOrderCall}, time.Minute)
 	calls := order.Status.Calls
 	if len(calls) > 64 {
 		t.Errorf("%d calls, and the API server takes 64", len(calls))
 	}
-	if last := lastCall(calls, v1alpha1.AddOrderCall); last.Attempt != 100 {
-		t.Errorf("the last attempt is %d, want 100", last.Attempt)
+	if last := lastCall(calls, v1alpha1.AddOrderCall); last == nil || last.Attempt != 100 {
+		t.Errorf("the last AddOrder is %+v, want attempt 100", last)
 	}
 	if !isOpen(lastCall(calls, v1alpha1.AcceptOrderCall)) {
 		t.Error("the open claim was forgotten")
@@ -340,5 +385,10 @@ func TestNoteFitsIntoAnEvent(t *testing.T) {
 		if len(got) > maxNote || !utf8.ValidString(got) || len(text) <= maxNote && got != text {
 			t.Errorf("a text of %d bytes becomes one of %d: %q", len(text), len(got), got)
 		}
+	}
+	events := &told{}
+	(&OrderReconciler{Recorder: events}).tell(testOrder(), refusal("Request", strings.Repeat("プ", 1000)))
+	if size := len(strings.TrimPrefix(events.events[0], "Warning RequestRefused: ")); size > maxNote {
+		t.Errorf("an event has %d bytes", size)
 	}
 }

@@ -122,15 +122,24 @@ func joined(lines []v1alpha1.PlanLine, services []whmcs.Service, lineOf []int, m
 	for i, line := range lines {
 		switch {
 		case missing[i] > 0:
-			problems = append(problems, fmt.Sprintf("line %s (product %d, %s) lacks %d of %d", line.OrderItemID, line.PID, line.BillingCycle, missing[i], line.Quantity))
+			problems = append(problems, fmt.Sprintf("%s lacks %d of %d", lineName(&line), missing[i], line.Quantity))
 		case missing[i] < 0:
-			problems = append(problems, fmt.Sprintf("line %s (product %d, %s) has %d more than %d", line.OrderItemID, line.PID, line.BillingCycle, -missing[i], line.Quantity))
+			problems = append(problems, fmt.Sprintf("%s has %d more than %d", lineName(&line), -missing[i], line.Quantity))
 		}
 	}
 	if len(problems) == 0 {
 		return list, ""
 	}
 	return list, strings.Join(problems, "; ") + ". Correct the order in WHMCS, then set orderbridge.dev/requestedAt"
+}
+
+// lineName names a line for people on both sides.
+func lineName(line *v1alpha1.PlanLine) string {
+	name := "line " + line.OrderItemID
+	if line.SKU != "" {
+		name += " " + line.SKU
+	}
+	return fmt.Sprintf("%s (product %d, %s)", name, line.PID, line.BillingCycle)
 }
 
 // allActive tells whether there are services and all of them work.

@@ -62,21 +62,22 @@ type Far struct {
 	ca, key []byte
 }
 
-// StartFar starts the far sides in a directory. Root is the root of the repository. Close ends them.
-func StartFar(root, dir string) (*Far, error) {
+// StartFar starts the far sides in a directory. Root is the root of the repository; more is added to the sandbox's
+// mapping. Close ends them.
+func StartFar(root, dir, more string) (*Far, error) {
 	box, err := sandbox.Start(sandbox.Options{Dir: dir})
 	if err != nil {
 		return nil, err
 	}
 	f := &Far{Sandbox: box}
-	if err := f.read(root); err != nil {
+	if err := f.read(root, more); err != nil {
 		box.Close()
 		return nil, err
 	}
 	return f, nil
 }
 
-func (f *Far) read(root string) (err error) {
+func (f *Far) read(root, more string) (err error) {
 	if f.ca, err = os.ReadFile(f.Info.CAFile); err != nil {
 		return err
 	}
@@ -87,6 +88,6 @@ func (f *Far) read(root string) (err error) {
 	if err != nil {
 		return err
 	}
-	f.Rules, err = mapping.Parse(text)
+	f.Rules, err = mapping.Parse(append(text, more...))
 	return err
 }

@@ -47,7 +47,7 @@ func start(m *testing.M, dir string, code *int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, cluster.Stop()) }()
-	if far, err = byhand.StartFar(root, dir); err != nil {
+	if far, err = byhand.StartFar(root, dir, ""); err != nil {
 		return err
 	}
 	defer far.Close()

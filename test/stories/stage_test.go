@@ -16,6 +16,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -64,6 +65,9 @@ type stage struct {
 	// due is when the order is to be looked at next; zero means not by itself.
 	due time.Time
 
+	// during is what happens while a call is under way, by the call's name, once.
+	during map[string]func()
+
 	mu sync.Mutex
 	// turnAway is how many AddOrder requests find no connection from now on.
 	turnAway int
@@ -96,10 +100,10 @@ func (c *storyClock) set(at time.Time) {
 // raise sets the stage for a story.
 func raise(t *testing.T, told story) *stage {
 	t.Helper()
-	far, err := byhand.StartFar(root, t.TempDir())
+	far, err := byhand.StartFar(root, t.TempDir(), told.mapping)
 	must(t, err)
 	t.Cleanup(far.Close)
-	s := &stage{t: t, far: far, clock: &storyClock{now: morning}, text: &text{}}
+	s := &stage{t: t, far: far, clock: &storyClock{now: morning}, text: &text{}, during: map[string]func(){}}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "story-"}}
 	must(t, cluster.Create(t.Context(), ns))
 	s.customer, err = far.NewCustomer(!told.withoutPayMethod)
@@ -121,9 +125,30 @@ func raise(t *testing.T, told story) *stage {
 		Learnt: s.learnt,
 	})
 	must(t, err)
-	must(t, cluster.Create(t.Context(), byhand.NewOrder(s.key, s.order.ID)))
-	s.due = morning
+	s.arrive()
 	return s
+}
+
+// arrive has the intake make the object.
+func (s *stage) arrive() {
+	s.t.Helper()
+	must(s.t, cluster.Create(s.t.Context(), byhand.NewOrder(s.key, s.order.ID)))
+	s.due = s.clock.Now()
+}
+
+// vanish deletes the object.
+func (s *stage) vanish() {
+	s.t.Helper()
+	var order v1alpha1.ProvisioningOrder
+	must(s.t, cluster.Get(s.t.Context(), s.key, &order))
+	must(s.t, cluster.Delete(s.t.Context(), &order))
+	must(s.t, cluster.Get(s.t.Context(), s.key, &order))
+	if _, err := s.rec.Reconcile(s.t.Context(), &order); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := cluster.Get(s.t.Context(), s.key, &order); !apierrors.IsNotFound(err) {
+		s.t.Fatalf("the deleted object is still there: %v", err)
+	}
 }
 
 func must(t *testing.T, err error) {
@@ -169,6 +194,10 @@ func (h hook) RoundTrip(request *http.Request) (*http.Response, error) {
 	if name == "AddOrder" && h.s.turnedAway() {
 		h.s.called(name, "no connection")
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	}
+	if happens := h.s.during[name]; happens != nil {
+		delete(h.s.during, name)
+		happens()
 	}
 	response, err := h.next.RoundTrip(request)
 	if name == "" {
@@ -268,11 +297,20 @@ func (s *stage) say(words string) { s.text.say(s.clock.Now(), words) }
 func (s *stage) annotate(words string, annotations map[string]string) {
 	s.t.Helper()
 	s.say(words)
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": annotations}})
-	must(s.t, err)
-	order := &v1alpha1.ProvisioningOrder{ObjectMeta: metav1.ObjectMeta{Namespace: s.key.Namespace, Name: s.key.Name}}
-	must(s.t, cluster.Patch(s.t.Context(), order, client.RawPatch(types.MergePatchType, patch)))
+	s.patch(annotations)
 	s.due = s.clock.Now()
+}
+
+// patch sets annotations.
+func (s *stage) patch(annotations map[string]string) {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": annotations}})
+	if err == nil {
+		order := &v1alpha1.ProvisioningOrder{ObjectMeta: metav1.ObjectMeta{Namespace: s.key.Namespace, Name: s.key.Name}}
+		err = cluster.Patch(s.t.Context(), order, client.RawPatch(types.MergePatchType, patch))
+	}
+	if err != nil {
+		s.t.Error(err)
+	}
 }
 
 // request sets requestedAt to the time of the story.

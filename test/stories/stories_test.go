@@ -21,6 +21,8 @@ type story struct {
 	withoutPayMethod bool
 	lines            []sandbox.OrderLine
 	fields           map[string]any
+	// mapping is added to the sandbox's mapping.
+	mapping string
 	// tell lets it happen.
 	tell func(s *stage)
 	// excused are findings of the audit that belong to the story.
@@ -174,6 +176,113 @@ var stories = map[string]story{
 			s.work()
 		},
 	},
+	"services-pending": {
+		title: "The services take their time", lines: internet,
+		about: "WHMCS accepts the order, and the module works in the background. The order waits for its services, up to half an hour.",
+		tell: func(s *stage) {
+			s.fault("the module queues its work", whmcsbox.Fault{Kind: whmcsbox.ModuleAsync, Delay: whmcsbox.Duration(24 * time.Hour)})
+			s.workFor(10 * time.Minute)
+			s.say("the module is done")
+			s.setUp()
+			s.work()
+		},
+	},
+	"services-never": {
+		title: "The services never become active", lines: internet,
+		about: "WHMCS accepts the order, and nothing more happens. After half an hour a person is asked to look.",
+		tell: func(s *stage) {
+			s.fault("the module queues its work, and forgets it", whmcsbox.Fault{Kind: whmcsbox.ModuleAsync, Delay: whmcsbox.Duration(24 * time.Hour)})
+			s.work()
+		},
+	},
+	"quantity-ignored": {
+		title: "WHMCS makes fewer services than were ordered", lines: sim,
+		about: "This WHMCS is older than 8.12 and ignores quantities. What was made is counted against the plan, and a person corrects it. (The mapping should say quantity: repeat.)",
+		tell: func(s *stage) {
+			s.fault("this WHMCS ignores quantities", whmcsbox.Fault{Kind: whmcsbox.QtyIgnored, Action: addOrder})
+			s.work()
+			s.workFor(time.Hour)
+			s.say("the person on duty sets the quantity of service 1 to 2 in WHMCS")
+			must(s.t, s.far.Whmcs.UpdateService(1, func(sv *whmcsbox.Service) { sv.Qty = 2 }))
+			s.request("the person on duty")
+			s.work()
+		},
+	},
+	"quantity-repeated": {
+		title: "A line for every unit", lines: sim,
+		about:   "As before, but the mapping says quantity: repeat, so that two SIM cards are two lines and two services.",
+		mapping: "\nline:\n  quantity: repeat\n",
+		tell: func(s *stage) {
+			s.fault("this WHMCS ignores quantities", whmcsbox.Fault{Kind: whmcsbox.QtyIgnored, Action: addOrder})
+			s.work()
+		},
+	},
+	"accepted-by-hand": {
+		title: "Somebody accepts the order in WHMCS at the same moment", lines: internet,
+		excused: excuse{sandbox.NotAccepted}, // not by Orderbridge
+		about:   "WHMCS answers an accept of an active order as it answers one of an order that it does not know. So the order is looked at, and found to be active.",
+		tell: func(s *stage) {
+			s.say("somebody will accept the order in WHMCS just before Orderbridge does")
+			s.during[acceptOrder] = func() { s.setUp() }
+			s.work()
+		},
+	},
+	"cancelled": {
+		title: "Somebody cancels the order in WHMCS", lines: internet,
+		about: "The order is cancelled before it is accepted. It is not accepted against somebody's will, and goes on once it is Pending again.",
+		tell: func(s *stage) {
+			s.say("somebody will cancel the order in WHMCS just before it is accepted")
+			s.during[acceptOrder] = func() { s.setStatus("Cancelled") }
+			s.work()
+			s.workFor(time.Hour)
+			s.say("that was a mistake: somebody sets it to Pending")
+			s.setStatus("Pending")
+			s.request("the person on duty")
+			s.work()
+		},
+	},
+	"changed-after-the-call": {
+		title: "The order changes in Salesforce while its answer is lost", lines: sim,
+		about: "The first request may have made the order, so the second one asks for the same: two SIM cards, although Salesforce says five by then. " +
+			"What was ordered differs from Salesforce in the end, and that is for people to settle.",
+		excused: excuse{sandbox.WrongLines},
+		tell: func(s *stage) {
+			s.fault("the connection will break before the next AddOrder is done", whmcsbox.Fault{Kind: whmcsbox.DropBefore, Action: addOrder, Count: 1})
+			s.workFor(time.Minute)
+			s.say("somebody changes the quantity in Salesforce from 2 to 5")
+			must(s.t, s.far.Salesforce.Update(s.order.Lines[0].ID, map[string]any{"Quantity": 5.0}))
+			s.work()
+		},
+	},
+	"request-during-the-call": {
+		title: "A request comes while AddOrder is under way", lines: sim,
+		about: "The object changes under the reconciler. The answer is written down all the same, since only annotations changed, and the request is handled after that.",
+		tell: func(s *stage) {
+			s.say("somebody will set requestedAt while AddOrder is under way")
+			s.during[addOrder] = func() { s.patch(map[string]string{v1alpha1.RequestedAtAnnotation: "impatient"}) }
+			s.work()
+			s.due = s.clock.Now()
+			s.work()
+		},
+	},
+	"object-made-anew": {
+		title: "The object is deleted and made anew", lines: sim,
+		about: "As after the restore of an old backup. The new object remembers nothing, so WHMCS and Salesforce are looked at first: the order is found, and nothing is sent.",
+		tell: func(s *stage) {
+			s.work()
+			s.workFor(time.Hour)
+			s.say("somebody deletes the object, and another one is made")
+			s.vanish()
+			s.arrive()
+			s.work()
+			s.workFor(time.Hour)
+			s.say("the same again, and Salesforce has lost the result too")
+			must(s.t, s.far.Salesforce.Update(s.order.ID, map[string]any{"WHMCS_Order_ID__c": nil, "Activation_Status__c": "Activating"}))
+			s.vanish()
+			s.arrive()
+			s.work()
+		},
+	},
 	"already-provisioned": {
 		title: "A request on a provisioned order", lines: sim,
 		about: "The order is provisioned. Later somebody overwrites its WHMCS order id in Salesforce, and a person asks for it again: WHMCS is checked, Salesforce is written again, nothing is ordered again.",
@@ -215,13 +324,21 @@ func (s *stage) force(who, token, reason string) {
 	})
 }
 
+// setStatus gives the orders in WHMCS a status.
+func (s *stage) setStatus(status string) {
+	for _, o := range s.far.Whmcs.Orders() {
+		if err := s.far.Whmcs.SetOrderStatus(o.ID, status); err != nil {
+			s.t.Error(err)
+		}
+	}
+}
+
 // setUp finishes the order in WHMCS as a person would.
 func (s *stage) setUp() {
-	s.t.Helper()
-	for _, o := range s.far.Whmcs.Orders() {
-		must(s.t, s.far.Whmcs.SetOrderStatus(o.ID, "Active"))
-		for _, id := range o.ServiceIDs {
-			must(s.t, s.far.Whmcs.UpdateService(id, func(sv *whmcsbox.Service) { sv.Status, sv.Deployments = "Active", 1 }))
+	s.setStatus("Active")
+	for _, sv := range s.far.Whmcs.Services() {
+		if err := s.far.Whmcs.UpdateService(sv.ID, func(sv *whmcsbox.Service) { sv.Status, sv.Deployments = "Active", 1 }); err != nil {
+			s.t.Error(err)
 		}
 	}
 }

@@ -160,16 +160,17 @@ func reason(order *v1alpha1.ProvisioningOrder) string {
 	return ""
 }
 
-// calls lists calls in their order. The two reads of a validation go out at the same time, and come in any order.
+// calls lists calls in their order. The two reads of a validation go out at the same time, and end in any order.
 func calls(all []farCall) string {
-	all = slices.Clone(all)
-	for i := range len(all) - 1 {
-		if all[i].name == "GetPayMethods" && all[i+1].name == "GetOrders" {
-			all[i], all[i+1] = all[i+1], all[i]
-		}
+	list := slices.Clone(all)
+	methods := slices.IndexFunc(list, func(c farCall) bool { return c.name == "GetPayMethods" })
+	orders := slices.IndexFunc(list, func(c farCall) bool { return c.name == "GetOrders" })
+	if methods >= 0 && orders >= 0 {
+		list[orders] = farCall{"GetOrders + GetPayMethods", cmp.Or(list[orders].ended, list[methods].ended)}
+		list = slices.Delete(list, methods, methods+1)
 	}
 	var names []string
-	for _, c := range all {
+	for _, c := range list {
 		name := c.name
 		if c.ended != "" {
 			name += " (" + c.ended + ")"
