@@ -36,6 +36,7 @@ func (w *worker) validate(ctx context.Context, order *v1alpha1.ProvisioningOrder
 		return suspended()
 	}
 	if w.backend.Mapping == nil {
+		w.introduce(ctx, order, id)
 		return w.waitFor(order, v1alpha1.MappingInvalidReason, w.backend.MappingProblem, customerLongest, customerLongest)
 	}
 	record, out, ok := w.readRecord(ctx, order, id)
@@ -113,6 +114,18 @@ func (w *worker) readRecord(ctx context.Context, order *v1alpha1.ProvisioningOrd
 	seen.AccountID = record.Text("AccountId")
 	w.theirs = record.Plain()
 	return w.theirs, outcome{}, true
+}
+
+// introduce reads an order that has to wait for a mapping, by the last one that was valid: staff are told in Salesforce,
+// in their language, unless the order is not released anyway. What cannot be read is not told; the wait is the same.
+func (w *worker) introduce(ctx context.Context, order *v1alpha1.ProvisioningOrder, id salesforce.ID) {
+	known := order.Status.Salesforce
+	if w.backend.Reporting == nil || known != nil && known.ReportedReason == v1alpha1.MappingInvalidReason {
+		return
+	}
+	if record, _, ok := w.readRecord(ctx, order, id); ok && known == nil && w.backend.Reporting.Gate(record) != nil {
+		order.Status.Salesforce = nil
+	}
 }
 
 // unread says what an error of reading the order means.

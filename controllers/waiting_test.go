@@ -68,8 +68,9 @@ func TestWakeWaitingWakesWhoWaitsForThatOnly(t *testing.T) {
 
 // desk is a Salesforce with one order, which does something whenever it is read.
 type desk struct {
-	record salesforce.Record
-	onRead func()
+	record  salesforce.Record
+	written []salesforce.Record
+	onRead  func()
 }
 
 func (s *desk) Order(context.Context, string) (salesforce.Record, error) {
@@ -78,6 +79,7 @@ func (s *desk) Order(context.Context, string) (salesforce.Record, error) {
 }
 
 func (s *desk) Write(_ context.Context, records []salesforce.Record) ([]salesforce.SaveResult, error) {
+	s.written = append(s.written, records...)
 	return make([]salesforce.SaveResult, len(records)), nil
 }
 
@@ -102,6 +104,7 @@ func (b *noCard) GetOrders(context.Context, whmcs.OrderFilter) ([]whmcs.Order, e
 type mappingStage struct {
 	*OrderReconciler
 	t     *testing.T
+	last  *mapping.Mapping
 	book  *desk
 	bills *noCard
 }
@@ -146,9 +149,11 @@ func (s *mappingStage) use(text string) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		next.Mapping, next.Version.SHA256 = m, m.SHA256()
+		next.Mapping, next.Version.SHA256, s.last = m, m.SHA256(), m
 	}
-	s.Backends.Set(types.NamespacedName{Namespace: "default", Name: "portal"}, NewBackend(next, nil))
+	backend := NewBackend(next, nil)
+	backend.Reporting = s.last
+	s.Backends.Set(types.NamespacedName{Namespace: "default", Name: "portal"}, backend)
 }
 
 // pass reconciles the order once.
@@ -233,6 +238,43 @@ func TestMappedOrderSaysSoFirst(t *testing.T) {
 			}
 			if got := order.Status.Conditions[0]; got.Reason != v1alpha1.PaymentMethodMissingReason || order.Status.State != v1alpha1.WaitingState {
 				t.Errorf("condition %+v, state %s, want what WHMCS answered", got, order.Status.State)
+			}
+		})
+	}
+}
+
+// TestBrokenMappingIsToldToStaff writes to an order that came while the mapping was broken, once, unless it was not released.
+func TestBrokenMappingIsToldToStaff(t *testing.T) {
+	tests := map[string]struct {
+		last   string
+		status string
+		want   []any
+	}{
+		"released":                {last: allProducts, status: "Approved", want: []any{"MAPPING_INVALID"}},
+		"not released":            {last: allProducts, status: "Draft"},
+		"never had a valid one":   {status: "Approved"},
+		"a name of its own":       {last: allProducts + "salesforce: {order: {errorCode: Other__c}}\n", status: "Approved", want: []any{nil}},
+		"silent by the last file": {last: allProducts + "report: {reasons: {MappingInvalid: {silent: true}}}\n", status: "Approved"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := newMappingStage(t)
+			if test.last != "" {
+				s.use(test.last)
+			}
+			s.use("")
+			s.book.record["Status"] = test.status
+			for range 3 {
+				if order, _ := s.pass(); order.Status.Conditions[0].Reason != v1alpha1.MappingInvalidReason {
+					t.Errorf("condition %+v, want MappingInvalid", order.Status.Conditions[0])
+				}
+			}
+			var told []any
+			for _, record := range s.book.written {
+				told = append(told, record["Activation_Error_Code__c"])
+			}
+			if diff := cmp.Diff(test.want, told); diff != "" {
+				t.Errorf("told (-want +got):\n%s", diff)
 			}
 		})
 	}
