@@ -31,6 +31,8 @@ export ORDERS KILLS SEED NOTES
 
 GOLANGCI_LINT := $(ROOT)/$(TOOLS)/golangci-lint run --allow-parallel-runners --config $(ROOT)/.golangci.yml
 GO_TEST  := go test -p $(PARALLEL)
+# go test says nothing of tests that are left out.
+SAY_PHP  := command -v php >/dev/null || echo "LEFT OUT: test/php, which compares encodings with PHP: install PHP 8 (Debian: php-cli)"
 MODULES  := . hack/devcluster hack/tools
 PROTOS   := $(shell find internal -name '*.proto')
 
@@ -112,6 +114,7 @@ vulncheck: $(TOOLS)/govulncheck ## Look for known vulnerabilities that the code 
 .PHONY: test
 test: build devcluster ## Run every test, with the race detector; Node.js is needed for the conformance part.
 	$(GO_TEST) -race -timeout 25m ./...
+	@$(SAY_PHP)
 	go -C hack/devcluster test -count=1 -timeout 10m ./supervisor/...
 
 .PHONY: test-unit
@@ -119,8 +122,9 @@ test-unit: ## Run the tests that need no API server and no other process.
 	$(GO_TEST) -race ./api/... ./internal/...
 
 .PHONY: conformance
-conformance: ## Run unmodified third-party clients against the sandbox (Node.js).
-	$(GO_TEST) -v -count=1 -timeout 15m ./test/conformance/...
+conformance: ## Run unmodified third-party clients against the sandbox (Node.js), and compare encodings with PHP.
+	$(GO_TEST) -v -count=1 -timeout 15m ./test/conformance/... ./test/php/...
+	@$(SAY_PHP)
 
 .PHONY: e2e
 e2e: build devcluster ## Run the end-to-end tests with real processes.

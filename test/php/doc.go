@@ -2,6 +2,6 @@
 // itself: forms against http_build_query and parse_str, custom fields and
 // configurable options against serialize and unserialize.
 //
-// Without PHP on the machine the tests are left out and say so; with
+// Without PHP on the machine the tests are left out, and make says so; with
 // REQUIRE_PHP=1 they fail instead.
 package php

@@ -63,7 +63,7 @@ func ask(t *testing.T, q questions) answers {
 	case err != nil && os.Getenv("REQUIRE_PHP") == "1":
 		t.Fatal("php is not on PATH, and REQUIRE_PHP=1 asks for it")
 	case err != nil:
-		t.Skip("Left out: php is not on PATH. Install PHP 8 (Debian: php-cli) to check the encodings against it.") //nolint:forbidigo // CI sets REQUIRE_PHP=1
+		t.Skip("Left out: php is not on PATH. Install PHP 8 (Debian: php-cli) to check the encodings against it.") //nolint:forbidigo // said aloud by make, and REQUIRE_PHP=1 forbids it
 	}
 	in, err := json.Marshal(q)
 	if err != nil {
