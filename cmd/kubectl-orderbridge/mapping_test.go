@@ -15,7 +15,7 @@ import (
 const sample = "../../config/samples/gitops"
 
 // offline runs a command without a cluster.
-func offline(t *testing.T, in string, args ...string) result {
+func offline(t testing.TB, in string, args ...string) result {
 	t.Helper()
 	var out, errOut bytes.Buffer
 	env := newEnvironment(streams{In: strings.NewReader(in), Out: &out, ErrOut: &errOut})
