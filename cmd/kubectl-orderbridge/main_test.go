@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -21,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/yaml"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
@@ -44,6 +46,7 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
+	log.SetLogger(logr.Discard()) // as main does
 	code := m.Run()
 	for _, stop := range slices.Backward(shared.stop) {
 		stop()
