@@ -139,7 +139,7 @@ soak: build devcluster ## Run ORDERS orders under KILLS random kills and faults 
 	go run ./test/soak
 
 .PHONY: soak-ratio
-soak-ratio: build devcluster ## Time 2,000 orders without kills, and again with 10 kills of the leading manager.
+soak-ratio: build devcluster ## Time 2,000 orders with 10 kills of the leading manager, and before and after without.
 	go run ./test/soak ratio
 
 .PHONY: outage

@@ -42,10 +42,10 @@ const (
 func ratioMain(ctx context.Context, arguments []string) error {
 	o := ratioSettings{root: "."}
 	flags := flag.NewFlagSet("soak ratio", flag.ContinueOnError)
-	flags.IntVar(&o.orders, "orders", 2000, "orders to provision in each of the two rounds")
-	flags.IntVar(&o.kills, "kills", 10, "how often the leading manager is killed in the second round")
+	flags.IntVar(&o.orders, "orders", 2000, "orders to provision in each round")
+	flags.IntVar(&o.kills, "kills", 10, "how often the leading manager is killed in the second of three rounds")
 	flags.DurationVar(&o.latency, "latency", 100*time.Millisecond, "how long WHMCS takes for each call")
-	flags.Float64Var(&o.most, "most", 1.5, "the most that the second round may take, as a multiple of the first")
+	flags.Float64Var(&o.most, "most", 1.5, "the most that the round with kills may take, as a multiple of the faster one without")
 	flags.StringVar(&o.dir, "dir", filepath.Join(".dev", "ratio"), "folder for data and logs; emptied at the start")
 	flags.DurationVar(&o.within, "within", 20*time.Minute, "how long everything may take")
 	if err := flags.Parse(arguments); err != nil {
@@ -94,6 +94,14 @@ func runRatio(ctx context.Context, o ratioSettings) (compared, error) {
 		killed, err := w.round(ctx, o.orders, o.kills)
 		if err != nil {
 			return err
+		}
+		// Once more without: on a machine with other work the faster of the two is the fairer measure.
+		again, err := w.round(ctx, o.orders, 0)
+		if err != nil {
+			return err
+		}
+		if again.took < calm.took {
+			calm = again
 		}
 		audit, err := s.Control.Audit(ctx)
 		if err != nil {

@@ -121,7 +121,7 @@ func (r round) print(name string) time.Duration {
 	fmt.Printf("%s: %d orders that no kill touched: from claim to accepted p50 %s, p99 %s, most %s; the last was accepted after %.1fs\n",
 		name, len(alone), percentile(alone, 50), percentile(alone, 99), percentile(alone, 100), last.Seconds())
 	if len(touched) > 0 {
-		fmt.Printf("%s: %d orders that a kill touched: p50 %s, p99 %s, most %s; the last was accepted after %.1fs\n",
+		fmt.Printf("%s: %d orders that a kill touched, or whose answer was lost: p50 %s, p99 %s, most %s; the last was accepted after %.1fs\n",
 			name, len(touched), percentile(touched, 50), percentile(touched, 99), percentile(touched, 100), lastTouched.Seconds())
 	}
 	return last
