@@ -3,8 +3,12 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -70,4 +74,36 @@ func logSince(t *testing.T, manager *stage.Process, offset int64) told {
 		t.Fatal("the log has no line for Reconcile: it does not show what it should")
 	}
 	return l
+}
+
+// wokenLine is a line of the metric that counts woken orders.
+var wokenLine = regexp.MustCompile(`(?m)^orderbridge_orders_woken_total\{namespace="[^"]*",pipeline="([^"]*)",reason="([^"]*)"\} (\d+)$`)
+
+// woken reads from the manager's metrics how many orders were woken, by pipeline and reason.
+func woken(t *testing.T, address string) map[string]int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", http.NoBody)
+	must(t, err)
+	response, err := (&http.Client{Timeout: 10 * time.Second}).Do(request)
+	must(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	must(t, err)
+	counts := map[string]int{}
+	for _, line := range wokenLine.FindAllStringSubmatch(string(text), -1) {
+		counts[line[1]+"/"+line[2]], err = strconv.Atoi(line[3])
+		must(t, err)
+	}
+	return counts
+}
+
+// less returns what was added to counts since before.
+func less(counts, before map[string]int) map[string]int {
+	out := map[string]int{}
+	for key, n := range counts {
+		if n > before[key] {
+			out[key] = n - before[key]
+		}
+	}
+	return out
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -108,7 +109,8 @@ func TestMendedMappingMovesWaitingOrdersAndNoOthers(t *testing.T) {
 	})
 	elsewhere(t, s)
 	writeMapping(t, s, portalMapping, halfMapping)
-	manager := manage(t, s, "--zap-log-level=5", "--zap-time-encoding=rfc3339nano", "--metrics-secure=false", "--metrics-bind-address="+freeAddress(t))
+	address := freeAddress(t)
+	manager := manage(t, s, "--zap-log-level=5", "--zap-time-encoding=rfc3339nano", "--metrics-secure=false", "--metrics-bind-address="+address)
 	c := gather(t, s)
 	settle(t, s, c)
 	// Waits double from 15 s: after the third look there are 60 s in which no order looks by itself.
@@ -127,14 +129,22 @@ func TestMendedMappingMovesWaitingOrdersAndNoOthers(t *testing.T) {
 	plans := watchPlans(t, s)
 	before, err := s.Control.Counters(t.Context())
 	must(t, err)
+	wokenBefore := woken(t, address)
 	began := time.Now()
 	mended := writeMapping(t, s, portalMapping, wholeMapping)
 	shownAt := plans.shownFor(t, c.waiting())
 	after, err := s.Control.Counters(t.Context())
 	must(t, err)
+	if diff := cmp.Diff(map[string]int{
+		"portal/" + v1alpha1.ProductUnmappedReason: withoutProduct,
+		"portal/" + v1alpha1.AccountUnmappedReason: withoutAccount,
+		"portal/" + v1alpha1.MappingInvalidReason:  withoutMapping,
+	}, less(woken(t, address), wokenBefore)); diff != "" {
+		t.Errorf("orderbridge_orders_woken_total (-want +got):\n%s", diff)
+	}
 	told := logSince(t, manager, mark)
-	compareLooks(t, c, told.looks, began)
 	mapped := told.mappedWith(t, mended.ResourceVersion, c.waiting())
+	compareLooks(t, c, told.looks, began, mapped[len(mapped)-1].Add(wakeTime))
 	logTimes(t, "read from Salesforce and mapped with the mended mapping", mapped, began)
 	logTimes(t, "their plan shown by the API server", shownAt, began)
 	t.Logf("queries to Salesforce until then: %d", after.Salesforce["query"]-before.Salesforce["query"])
@@ -367,27 +377,27 @@ func (d *diary) shownFor(t *testing.T, orders []string) []time.Time {
 	return times
 }
 
-// compareLooks checks who was looked at since the mapping was mended.
-func compareLooks(t *testing.T, c *crowd, looks map[string][]time.Time, began time.Time) {
+// compareLooks checks who was looked at from the mending of the mapping until an instant. Later, orders that wait for
+// something else look by themselves again.
+func compareLooks(t *testing.T, c *crowd, looks map[string][]time.Time, began, until time.Time) {
 	t.Helper()
 	var first []time.Time
-	total := 0
 	for _, name := range c.waiting() {
 		if len(looks[name]) == 0 {
-			t.Errorf("%s waits for the mapping and was not looked at", name)
-			continue
+			t.Fatalf("%s waits for the mapping and was not looked at", name)
 		}
 		first = append(first, looks[name][0])
-		total += len(looks[name])
 	}
+	disturbed := 0
 	for _, name := range c.others() {
-		if n := len(looks[name]); n != 0 {
-			t.Errorf("%s waits for something else and was looked at %d times", name, n)
+		if times := looks[name]; len(times) > 0 && times[0].Before(until) {
+			t.Errorf("%s waits for something else and was looked at %s after the mending", name, times[0].Sub(began))
+			disturbed++
 		}
 	}
 	slices.SortFunc(first, time.Time.Compare)
-	t.Logf("looked at since the mapping was mended: %d of %d that wait for it, %d times, and 0 of %d others; the first after %s, the last after %s", len(first), len(c.waiting()), total,
-		len(c.others()), first[0].Sub(began).Round(time.Millisecond), first[len(first)-1].Sub(began).Round(time.Millisecond))
+	logTimes(t, "looked at, of those that wait for the mapping", first, began)
+	t.Logf("looked at, of %d others: %d", len(c.others()), disturbed)
 }
 
 func logTimes(t *testing.T, what string, times []time.Time, began time.Time) {
