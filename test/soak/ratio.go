@@ -35,6 +35,8 @@ type ratioSettings struct {
 const (
 	// ratioConcurrency is how many calls WHMCS takes at once.
 	ratioConcurrency = 32
+	// atOnce is how long a killed leader stays away: a kubelet starts a container that ended again without a pause, the first time.
+	atOnce = 100 * time.Millisecond
 	// approveAtOnce is how many orders are approved in one request.
 	approveAtOnce = 200
 )
@@ -206,6 +208,7 @@ func (w *world) killLeader(ctx context.Context, r *round, done int) error {
 		for i := range w.replicas {
 			if p := w.replicas[i].current(); p != nil && p.Running() && leads(p) {
 				leader = p
+				w.replicas[i].goFor(atOnce)
 				return nil
 			}
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ import (
 const (
 	replicas      = 2
 	leaseDuration = 6 * time.Second
-	// restartPause is how long a manager that ended stays away at least: then it finds the lease still its own.
+	// restartPause is how long a manager that ended stays away otherwise: then it finds the lease still its own.
 	restartPause = time.Second
 	// longPause is how long it stays away if another is to get the lease.
 	longPause = leaseDuration + 3*time.Second
@@ -70,11 +71,18 @@ func (r *replica) set(p *stage.Process) {
 	}
 }
 
+// goFor sets how long the manager stays away when it ends the next time.
+func (r *replica) goFor(away time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.away = away
+}
+
 // stayAway tells how long the manager that just ended stays away.
 func (r *replica) stayAway() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	away := max(r.away, restartPause)
+	away := cmp.Or(r.away, restartPause)
 	r.away = 0
 	return away
 }
@@ -179,9 +187,7 @@ func (w *world) kill(ctx context.Context, n int, away time.Duration) error {
 		return err
 	}
 	w.kills++
-	w.replicas[n].mu.Lock()
-	w.replicas[n].away = away
-	w.replicas[n].mu.Unlock()
+	w.replicas[n].goFor(away)
 	return p.Kill()
 }
 
