@@ -112,10 +112,14 @@ func (w *worker) addOrder(ctx context.Context, order *v1alpha1.ProvisioningOrder
 	if err != nil {
 		return w.unavailable(ctx, order, err)
 	}
+	if !w.gate.commit(w.clientKey(order), order.UID) {
+		release(errNotAsked)
+		return w.clientBusy(order)
+	}
 	timeout := w.backend.Spec.Whmcs.Timeouts.AddOrder.Duration
 	call := v1alpha1.Call{Step: v1alpha1.AddOrderCall, Baseline: baseline, Forced: forced}
 	if err := w.claim(ctx, order, orderStep, call, timeout); err != nil {
-		release(nil)
+		release(errNotAsked)
 		return notClaimed(err)
 	}
 	w.called = true
@@ -199,13 +203,20 @@ func (w *worker) lost(order *v1alpha1.ProvisioningOrder, step v1alpha1.CallStep,
 	return wait(lookAgain(last, from, w.now()), v1alpha1.SettlingReason, settling(step, from))
 }
 
-// enter takes the gate of the order's client.
+// errNotAsked releases an admission that was not used: it says nothing about WHMCS, and does not close its breaker.
+var errNotAsked = context.Canceled
+
+// enter takes the gate of the order's client. What this pass has seen counts only if nobody else had the gate since.
 func (w *worker) enter(order *v1alpha1.ProvisioningOrder) bool {
-	key := clientKey{whmcs.Endpoint(w.backend.Spec.Whmcs.URL), order.Status.Plan.ClientID}
-	if !w.gate.enter(key, order) {
+	key := w.clientKey(order)
+	if w.seen != nil && !w.gate.holds(key, order.UID) || w.seen == nil && !w.gate.enter(key, order) {
 		return false
 	}
 	return !w.others.inFlight(order, w.now())
+}
+
+func (w *worker) clientKey(order *v1alpha1.ProvisioningOrder) clientKey {
+	return clientKey{whmcs.Endpoint(w.backend.Spec.Whmcs.URL), order.Status.Plan.ClientID}
 }
 
 func (w *worker) clientBusy(order *v1alpha1.ProvisioningOrder) outcome {

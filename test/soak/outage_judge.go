@@ -36,7 +36,7 @@ const (
 	// slowest and fastest bound the measured share of the configured rate: generous, for a busy machine is slower.
 	slowest, fastest = 0.3, 1.15
 	// mostInversions bounds the share of pairs of orders that were made the younger one first.
-	mostInversions = 0.15
+	mostInversions = 0.10
 )
 
 // judge compares what was seen with what is promised, and prints the figures.
