@@ -34,10 +34,10 @@ currency; those of config options, taxes and promotions are not counted.
 
 Exit codes: 0 the order can be made; 1 something is missing or in the way; 2 it could not be planned.`,
 		Example: `  # What would be ordered for this order?
-  kubectl orderbridge plan --pipeline portal --order 8014x000000ABCDIAZ
+  kubectl orderbridge plan --pipeline portal --order 8014x000000ABCDAA4
 
   # And what with a mapping that is not merged yet?
-  kubectl orderbridge plan --pipeline portal --order 8014x000000ABCDIAZ --mapping mapping.yaml`,
+  kubectl orderbridge plan --pipeline portal --order 8014x000000ABCDAA4 --mapping mapping.yaml`,
 		Args: exactArgs(),
 	}
 	p := newPrinter(cmd)

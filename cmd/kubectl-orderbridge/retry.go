@@ -53,7 +53,7 @@ twice, or services are deployed twice. It takes one order, which must have stall
 prints the evidence, and asks for the order's name to be typed.
 
 Exit codes: 0 all were asked; 1 an order could not be asked, or a force does not help it; 2 something went wrong.`,
-		Example: `  kubectl orderbridge retry portal-8014x000000abcdiaz
+		Example: `  kubectl orderbridge retry portal-8014x000000abcdaa4
   kubectl orderbridge retry --reason OrderRefused --dry-run
   kubectl orderbridge retry 00000107 --force --force-reason "orders 8 and 9 are of another contract"`,
 	}

@@ -38,8 +38,8 @@ ORDER is the name of the object, the Salesforce id of 15 or 18 characters, the o
 zeros), or the order id in WHMCS.
 
 Exit codes: 0 the order is provisioned or goes on by itself; 1 it waits for a person; 2 it could not be found or read.`,
-		Example: `  kubectl orderbridge status portal-8014x000000abcdiaz
-  kubectl orderbridge status 8014x000000ABCDIAZ       # by the Salesforce id
+		Example: `  kubectl orderbridge status portal-8014x000000abcdaa4
+  kubectl orderbridge status 8014x000000ABCDAA4       # by the Salesforce id
   kubectl orderbridge status 00000107                 # by the order number in Salesforce
   kubectl orderbridge status 4711 -o json             # by the order id in WHMCS`,
 		Args: exactArgs("ORDER"),

@@ -88,9 +88,9 @@ func at(order *v1alpha1.ProvisioningOrder, state v1alpha1.OrderState, step int, 
 // sampleOrder is an order of an hour ago.
 func sampleOrder() *v1alpha1.ProvisioningOrder {
 	order := &v1alpha1.ProvisioningOrder{}
-	order.Namespace, order.Name = "shop", "portal-8014x000000abcdiaz"
+	order.Namespace, order.Name = "shop", "portal-8014x000000abcdaa4"
 	order.CreationTimestamp = metav1.NewTime(before(60))
-	order.Spec = v1alpha1.ProvisioningOrderSpec{PipelineRef: v1alpha1.PipelineReference{Name: "portal"}, SalesforceOrderID: "8014x000000ABCDIAZ", Origin: v1alpha1.EventOrigin}
+	order.Spec = v1alpha1.ProvisioningOrderSpec{PipelineRef: v1alpha1.PipelineReference{Name: "portal"}, SalesforceOrderID: "8014x000000ABCDAA4", Origin: v1alpha1.EventOrigin}
 	order.Status.Salesforce = &v1alpha1.SalesforceOrder{OrderNumber: "00000107"}
 	return order
 }

@@ -103,7 +103,7 @@ func asForm(fields []whmcs.Field) formQuestion {
 
 // order is an order with so many lines, each with fields and options.
 func order(lines int) whmcs.AddOrderRequest {
-	r := whmcs.AddOrderRequest{ClientID: 42, PaymentMethod: "mailin", Notes: "sfOrderId=8014x000000ABCDIAZ", NoInvoice: true, NoEmail: true}
+	r := whmcs.AddOrderRequest{ClientID: 42, PaymentMethod: "mailin", Notes: "sfOrderId=8014x000000ABCDAA4", NoInvoice: true, NoEmail: true}
 	for i := range lines {
 		r.Lines = append(r.Lines, whmcs.OrderLine{
 			PID: int64(100 + i), BillingCycle: "Semi-Annually", Quantity: int64(i%3 + 1), Domain: fmt.Sprintf("l%d.example.net", i+1),

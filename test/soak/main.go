@@ -101,12 +101,17 @@ func soakOnce(ctx context.Context, o settings) error {
 	if err != nil {
 		return fmt.Errorf("%w (logs are in %s)", err, o.dir)
 	}
-	for _, line := range result.wrong {
+	return lastWord(result.ok(o.orders), result.wrong, result.summary(o.orders), "the books do not agree", o.dir)
+}
+
+// lastWord says what is wrong and then the line that all is summed up in. The error says that it is not good.
+func lastWord(ok bool, wrong []string, summary, bad, dir string) error {
+	for _, line := range wrong {
 		fmt.Println("wrong:", line)
 	}
-	fmt.Println(result.summary(o.orders))
-	if !result.ok(o.orders) {
-		return fmt.Errorf("the books do not agree (logs are in %s)", o.dir)
+	fmt.Println(summary)
+	if !ok {
+		return fmt.Errorf("%s (logs are in %s)", bad, dir)
 	}
 	return nil
 }

@@ -55,14 +55,7 @@ func outageMain(ctx context.Context, arguments []string) error {
 	if err != nil {
 		return fmt.Errorf("%w (logs are in %s)", err, o.dir)
 	}
-	for _, line := range result.wrong {
-		fmt.Println("wrong:", line)
-	}
-	fmt.Println(result.summary())
-	if len(result.wrong) > 0 {
-		return fmt.Errorf("the outage did harm (logs are in %s)", o.dir)
-	}
-	return nil
+	return lastWord(len(result.wrong) == 0, result.wrong, result.summary(), "the outage did harm", o.dir)
 }
 
 // outage has WHMCS go away with orders under way, approves the others while it is away, and sees how they go on.

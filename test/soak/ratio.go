@@ -57,14 +57,7 @@ func ratioMain(ctx context.Context, arguments []string) error {
 	if err != nil {
 		return fmt.Errorf("%w (logs are in %s)", err, o.dir)
 	}
-	for _, line := range result.wrong {
-		fmt.Println("wrong:", line)
-	}
-	fmt.Println(result.summary())
-	if len(result.wrong) > 0 {
-		return fmt.Errorf("kills cost too much (logs are in %s)", o.dir)
-	}
-	return nil
+	return lastWord(len(result.wrong) == 0, result.wrong, result.summary(), "kills cost too much", o.dir)
 }
 
 // round is one run of orders.
