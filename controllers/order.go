@@ -19,7 +19,7 @@ func (w *worker) order(ctx context.Context, order *v1alpha1.ProvisioningOrder) o
 		return w.withoutBilling(order)
 	}
 	// An effect that is there already is taken over whoever else is busy with the client; only a claim needs the gate.
-	entered := w.enter(order)
+	entered := w.enter(ctx, order)
 	if !entered && !isOpen(lastCall(order.Status.Calls, v1alpha1.AddOrderCall)) {
 		return w.clientBusy(order)
 	}
@@ -207,12 +207,12 @@ func (w *worker) lost(order *v1alpha1.ProvisioningOrder, step v1alpha1.CallStep,
 var errNotAsked = context.Canceled
 
 // enter takes the gate of the order's client. What this pass has seen counts only if nobody else had the gate since.
-func (w *worker) enter(order *v1alpha1.ProvisioningOrder) bool {
+func (w *worker) enter(ctx context.Context, order *v1alpha1.ProvisioningOrder) bool {
 	key := w.clientKey(order)
 	if w.seen != nil && !w.gate.holds(key, order.UID) || w.seen == nil && !w.gate.enter(key, order) {
 		return false
 	}
-	return !w.others.inFlight(order, w.now())
+	return !w.others.inFlight(ctx, order, w.now())
 }
 
 func (w *worker) clientKey(order *v1alpha1.ProvisioningOrder) clientKey {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,7 +19,7 @@ type owners interface {
 	// hasOrder tells whether another object has the WHMCS order.
 	hasOrder(ctx context.Context, order *v1alpha1.ProvisioningOrder, whmcsOrderID int64) (bool, error)
 	// inFlight tells whether another object of the same WHMCS client has an AddOrder that may still take effect.
-	inFlight(order *v1alpha1.ProvisioningOrder, now time.Time) bool
+	inFlight(ctx context.Context, order *v1alpha1.ProvisioningOrder, now time.Time) bool
 }
 
 // openClientIndex finds the orders with an open AddOrder by client, whatever their WHMCS.
@@ -70,9 +71,9 @@ func (o clusterOwners) backend(order *v1alpha1.ProvisioningOrder) *Backend {
 	return o.backends.Get(types.NamespacedName{Namespace: order.Namespace, Name: order.Spec.PipelineRef.Name})
 }
 
-func (o clusterOwners) inFlight(order *v1alpha1.ProvisioningOrder, now time.Time) bool {
+func (o clusterOwners) inFlight(ctx context.Context, order *v1alpha1.ProvisioningOrder, now time.Time) bool {
 	var list v1alpha1.ProvisioningOrderList
-	err := o.cache.List(context.Background(), &list, client.InNamespace(o.namespace),
+	err := o.cache.List(ctx, &list, client.InNamespace(o.namespace),
 		client.MatchingFields{openClientIndex: strconv.FormatInt(order.Status.Plan.ClientID, 10)}, client.UnsafeDisableDeepCopy)
 	if err != nil || o.backend(order) == nil {
 		return true
@@ -83,11 +84,21 @@ func (o clusterOwners) inFlight(order *v1alpha1.ProvisioningOrder, now time.Time
 		if other.UID == order.UID || !o.mayShareWhmcs(other, own) {
 			continue
 		}
-		if now.Before(settledFrom(lastCall(other.Status.Calls, v1alpha1.AddOrderCall), o.settleTime(other, order))) {
+		if now.Before(settledFrom(lastCall(other.Status.Calls, v1alpha1.AddOrderCall), o.settleTime(other, order))) && o.stillOpen(ctx, other) {
 			return true
 		}
 	}
 	return false
+}
+
+// stillOpen asks the API server about an AddOrder that the cache shows as open: the order that waited for it is woken when
+// its answer is written down, which is before the cache shows that.
+func (o clusterOwners) stillOpen(ctx context.Context, other *v1alpha1.ProvisioningOrder) bool {
+	var now v1alpha1.ProvisioningOrder
+	if err := o.reader.Get(ctx, client.ObjectKeyFromObject(other), &now); err != nil {
+		return !apierrors.IsNotFound(err)
+	}
+	return now.UID == other.UID && isOpen(lastCall(now.Status.Calls, v1alpha1.AddOrderCall))
 }
 
 // mayShareWhmcs tells whether an order is of the WHMCS at an endpoint. One whose pipeline is not known may be.

@@ -23,16 +23,20 @@ func TestAddOrderOfTheSameClientIsSeenAcrossPipelines(t *testing.T) {
 		otherPipeline, otherURL string
 		client                  int64
 		claimedUntil            time.Time
-		want                    bool
+		// settled and deleted are what became of the other order since the cache was filled.
+		settled, deleted bool
+		want             bool
 	}{
-		"same pipeline":                 {"here", url, 7, now.Add(time.Second), true},
-		"other pipeline, same WHMCS":    {"there", url, 7, now.Add(time.Second), true},
-		"same WHMCS, written otherwise": {"there", "https://BILLING.example.com:443/includes/api.php", 7, now.Add(time.Second), true},
-		"the other one's settle time":   {"there", url, 7, now.Add(-90 * time.Second), true},
-		"both settle times are over":    {"there", url, 7, now.Add(-121 * time.Second), false},
-		"other WHMCS":                   {"there", "https://other.example.com/includes/api.php", 7, now.Add(time.Second), false},
-		"other client":                  {"there", url, 8, now.Add(time.Second), false},
-		"pipeline not known yet":        {"unknown", "", 7, now.Add(time.Second), true},
+		"same pipeline":                   {otherPipeline: "here", otherURL: url, client: 7, claimedUntil: now.Add(time.Second), want: true},
+		"other pipeline, same WHMCS":      {otherPipeline: "there", otherURL: url, client: 7, claimedUntil: now.Add(time.Second), want: true},
+		"same WHMCS, written otherwise":   {otherPipeline: "there", otherURL: "https://BILLING.example.com:443/includes/api.php", client: 7, claimedUntil: now.Add(time.Second), want: true},
+		"the other one's settle time":     {otherPipeline: "there", otherURL: url, client: 7, claimedUntil: now.Add(-90 * time.Second), want: true},
+		"both settle times are over":      {otherPipeline: "there", otherURL: url, client: 7, claimedUntil: now.Add(-121 * time.Second)},
+		"other WHMCS":                     {otherPipeline: "there", otherURL: "https://other.example.com/includes/api.php", client: 7, claimedUntil: now.Add(time.Second)},
+		"other client":                    {otherPipeline: "there", otherURL: url, client: 8, claimedUntil: now.Add(time.Second)},
+		"its answer was written just now": {otherPipeline: "here", otherURL: url, client: 7, claimedUntil: now.Add(time.Second), settled: true},
+		"it was deleted just now":         {otherPipeline: "here", otherURL: url, client: 7, claimedUntil: now.Add(time.Second), deleted: true},
+		"pipeline not known yet":          {otherPipeline: "unknown", otherURL: "", client: 7, claimedUntil: now.Add(time.Second), want: true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -46,8 +50,16 @@ func TestAddOrderOfTheSameClientIsSeenAcrossPipelines(t *testing.T) {
 			if test.otherURL != "" && test.otherPipeline != "here" {
 				backends.Set(types.NamespacedName{Namespace: "b", Name: test.otherPipeline}, backendOf(test.otherURL, 2*time.Minute))
 			}
-			o := clusterOwners{cache: indexed(t, mine, other), backends: backends}
-			if got := o.inFlight(mine, now); got != test.want {
+			latest := []client.Object{mine}
+			if !test.deleted {
+				late := other.DeepCopy()
+				if test.settled {
+					late.Status.Calls[0].SettledAt = new(metav1.NewMicroTime(now))
+				}
+				latest = append(latest, late)
+			}
+			o := clusterOwners{cache: indexed(t, mine, other), reader: indexed(t, latest...), backends: backends}
+			if got := o.inFlight(t.Context(), mine, now); got != test.want {
 				t.Errorf("inFlight = %t, want %t", got, test.want)
 			}
 		})

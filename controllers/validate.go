@@ -279,7 +279,7 @@ func (w *worker) alreadyOrdered(ctx context.Context, order *v1alpha1.Provisionin
 
 // client checks that the client can be billed, and looks at its orders at the same time.
 func (w *worker) client(ctx context.Context, order *v1alpha1.ProvisioningOrder) outcome {
-	if !w.enter(order) {
+	if !w.enter(ctx, order) {
 		return w.clientBusy(order)
 	}
 	clientID := order.Status.Plan.ClientID

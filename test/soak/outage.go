@@ -55,7 +55,8 @@ func outageMain(ctx context.Context, arguments []string) error {
 	if err != nil {
 		return fmt.Errorf("%w (logs are in %s)", err, o.dir)
 	}
-	return lastWord(len(result.wrong) == 0, result.wrong, result.summary(), "the outage did harm", o.dir)
+	bad := slices.Concat(result.wrong, result.missed)
+	return lastWord(len(bad) == 0, bad, result.summary(), "the outage did harm", o.dir)
 }
 
 // outage has WHMCS go away with orders under way, approves the others while it is away, and sees how they go on.
