@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
 	"github.com/orderbridge/orderbridge/internal/whmcs"
@@ -136,6 +137,35 @@ func TestOvertakenOrderClaimsNothing(t *testing.T) {
 			// The look, if there is one, comes first; the turn that AddOrder did not use comes last.
 			if n := len(admission.released); n > 0 && !errors.Is(admission.released[n-1], errNotAsked) {
 				t.Errorf("released with %v: a call that was not made says nothing about WHMCS", admission.released)
+			}
+		})
+	}
+}
+
+// TestGateIsLeftOnceTheOrderIsStored wakes the client's next order while the first is still being accepted, but not while
+// nothing shows yet that the WHMCS order has an owner.
+func TestGateIsLeftOnceTheOrderIsStored(t *testing.T) {
+	for name, stored := range map[string]bool{"stored": true, "not stored yet": false} {
+		t.Run(name, func(t *testing.T) {
+			order, next := testOrder(), aged("next", 9)
+			order.UID = "first"
+			order.Status.Whmcs = &v1alpha1.WhmcsOrder{OrderID: 7}
+			next.Status.Plan = order.Status.Plan
+			b := &books{order: whmcs.Order{ID: 7, Status: "Cancelled"}} // so that the pass ends there
+			w := workerWith(b, neighbours{}, modelEpoch)
+			if stored {
+				w.stored = *order.Status.DeepCopy()
+			}
+			key := w.clientKey(order)
+			if !w.gate.enter(key, order) || w.gate.enter(key, next) {
+				t.Fatal("the first order should have the gate")
+			}
+			r := &OrderReconciler{gate: w.gate, Wake: make(chan event.GenericEvent, 1)}
+			if at, out := r.walk(t.Context(), w, order); at != acceptStep || out.reason != v1alpha1.OrderCancelledReason {
+				t.Fatalf("the pass ended with step %d, %+v", at, out)
+			}
+			if free := !w.gate.holds(key, order.UID); free != stored || len(r.Wake) == 1 != stored {
+				t.Errorf("the gate is free: %t, and %d orders are woken; want %t", free, len(r.Wake), stored)
 			}
 		})
 	}

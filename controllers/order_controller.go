@@ -137,7 +137,7 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, order *v1alpha1.Provisi
 		w.asked = true
 		r.pace.forget(order.UID)
 	}
-	at, out := walk(ctx, w, order)
+	at, out := r.walk(ctx, w, order)
 	defer r.leave(order)
 	return r.finish(ctx, w, order, at, out, asked)
 }
@@ -156,13 +156,18 @@ func (r *OrderReconciler) guard(ctx context.Context, order *v1alpha1.Provisionin
 }
 
 // walk runs the steps until one does not end with done. It returns the step that ended the pass.
-func walk(ctx context.Context, w *worker, order *v1alpha1.ProvisioningOrder) (int, outcome) {
+func (r *OrderReconciler) walk(ctx context.Context, w *worker, order *v1alpha1.ProvisioningOrder) (int, outcome) {
 	for at, s := range steps {
 		out := s.run(w, ctx, order)
 		if out.kind != doneKind || at == len(steps)-1 {
 			return at, out
 		}
 		setCondition(order, s.condition, "True", out.reason, out.message)
+		// The client's next order need not wait for modules and Salesforce. Not before it is stored whose the WHMCS order is,
+		// or the next one could take it for its own.
+		if at == orderStep && w.stored.Whmcs != nil {
+			r.leave(order)
+		}
 	}
 	return 0, ahead()
 }

@@ -55,7 +55,9 @@ type neighbours struct {
 func (n neighbours) hasOrder(context.Context, *v1alpha1.ProvisioningOrder, int64) (bool, error) {
 	return n.has, nil
 }
-func (n neighbours) inFlight(context.Context, *v1alpha1.ProvisioningOrder, time.Time) bool { return n.busy }
+func (n neighbours) inFlight(context.Context, *v1alpha1.ProvisioningOrder, time.Time) bool {
+	return n.busy
+}
 
 func workerWith(b *books, n neighbours, now time.Time) *worker {
 	backend := NewBackend(Backend{Billing: b, Admission: open{}}, nil)

@@ -2,9 +2,12 @@ package salesforce
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // call is one caller's part of a batch. Its result fields are written before done is closed and read after.
@@ -16,18 +19,25 @@ type call[Q, R any] struct {
 	done   chan struct{}
 }
 
-// gatherer runs one batch at a time. Calls that arrive meanwhile wait together and go with the next: under load batches
-// grow by themselves, and a lone call never waits. No timer, and no goroutine while nobody asks.
+// gatherer runs one batch at a time. Calls that arrive meanwhile wait together and go with the next. Under load a far side
+// that answers at once would still be asked for nearly every call alone, so then batches go at a pace, unless they are
+// full. A lone call never waits. There is no goroutine while nobody asks.
 type gatherer[Q, R any] struct {
 	// take splits off the calls of the next batch, at least one.
 	take func(waiting []*call[Q, R]) (batch, rest []*call[Q, R])
 	// run sets answer and err of every call of the batch.
 	run     func(ctx context.Context, batch []*call[Q, R])
 	timeout time.Duration
+	// pace is how often batches go that are not full.
+	pace *rate.Limiter
+	// weight is what an ask takes of a batch, which is full at mostIDs.
+	weight func(ask Q) int
 
 	mu      sync.Mutex
 	waiting []*call[Q, R]
 	running bool
+	// full is told when those who wait fill a batch. It holds one message.
+	full chan struct{}
 }
 
 // do adds a call and waits for its result, or until its own context ends.
@@ -35,6 +45,7 @@ func (g *gatherer[Q, R]) do(ctx context.Context, ask Q) (R, error) {
 	c := &call[Q, R]{ctx: ctx, ask: ask, done: make(chan struct{})}
 	g.mu.Lock()
 	g.waiting = append(g.waiting, c)
+	g.tellFull()
 	if !g.running {
 		g.running = true
 		go g.loop() //nolint:contextcheck // the loop serves many callers and makes a context of all of theirs
@@ -55,11 +66,43 @@ func (g *gatherer[Q, R]) do(ctx context.Context, ask Q) (R, error) {
 	}
 }
 
+// tellFull ends the wait for more calls if a batch is full. It needs mu.
+func (g *gatherer[Q, R]) tellFull() {
+	weight := 0
+	for _, c := range g.waiting {
+		weight += g.weight(c.ask)
+	}
+	if weight < mostIDs {
+		return
+	}
+	select {
+	case g.full <- struct{}{}:
+	default:
+	}
+}
+
+// gather waits until the next batch may go.
+func (g *gatherer[Q, R]) gather() {
+	turn := g.pace.Reserve()
+	wait := turn.Delay()
+	if wait == 0 {
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-g.full:
+		turn.Cancel()
+	}
+}
+
 func (g *gatherer[Q, R]) loop() {
-	for {
+	for g.wanted() {
+		g.gather()
 		batch := g.next()
-		if batch == nil {
-			return
+		if len(batch) == 0 {
+			continue
 		}
 		ctx, cancel := untilAllLeave(batch, g.timeout)
 		g.run(ctx, batch)
@@ -70,22 +113,30 @@ func (g *gatherer[Q, R]) loop() {
 	}
 }
 
-// next takes a batch of those still waiting; nil, and the loop is over, if nobody is.
+// wanted tells whether anybody still waits. The loop is over if nobody does.
+func (g *gatherer[Q, R]) wanted() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiting = slices.DeleteFunc(g.waiting, func(c *call[Q, R]) bool { return c.ctx.Err() != nil })
+	g.running = len(g.waiting) > 0
+	return g.running
+}
+
+// next takes a batch of those still waiting. It is empty if all have left.
 func (g *gatherer[Q, R]) next() []*call[Q, R] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var present []*call[Q, R]
-	for _, c := range g.waiting {
-		if c.ctx.Err() == nil {
-			present = append(present, c)
-		}
-	}
-	if len(present) == 0 {
-		g.waiting, g.running = nil, false
+	present := slices.DeleteFunc(g.waiting, func(c *call[Q, R]) bool { return c.ctx.Err() != nil })
+	if g.waiting = nil; len(present) == 0 {
 		return nil
 	}
-	batch, rest := g.take(present)
-	g.waiting = rest
+	var batch []*call[Q, R]
+	batch, g.waiting = g.take(present)
+	select {
+	case <-g.full: // of the batch that goes now
+	default:
+	}
+	g.tellFull()
 	return batch
 }
 
