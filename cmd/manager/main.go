@@ -156,7 +156,9 @@ func managerOptions(o options, scheme *runtime.Scheme) ctrl.Options {
 		LeaderElectionNamespace: o.leaseNamespace,
 		LeaseDuration:           &o.leaseDuration,
 		RenewDeadline:           new(o.leaseDuration * 2 / 3),
-		RetryPeriod:             new(o.leaseDuration / 7),
+		// Another replica sees the last renewal up to one period late, and looks for its end up to another late: so it has the
+		// lease within two seconds of its end.
+		RetryPeriod: new(o.leaseDuration / 20),
 		// Safe since start returns, and with it the process ends, as soon as the manager has stopped.
 		LeaderElectionReleaseOnCancel: true,
 		GracefulShutdownTimeout:       new(gracefulStop),
