@@ -20,12 +20,13 @@ PARALLEL ?= 2
 KUBEBUILDER_ASSETS ?= $(ROOT)/$(BIN)/k8s
 export KUBEBUILDER_ASSETS
 
-# Read by the demo, the soak, the outage and the fuzz targets.
+# Read by the demo, the soak, the outage, the benchmarks and the fuzz targets.
 ORDERS   ?= 20
 KILLS    ?= 50
 SEED     ?= 1
 NOTES    ?= stored
 OUTAGE   ?= 1h
+RETAINED ?= 5000
 FUZZTIME ?= 30s
 export ORDERS KILLS SEED NOTES
 
@@ -147,8 +148,9 @@ outage: build devcluster ## Have WHMCS be away for OUTAGE (1h) with 300 orders, 
 	go run ./test/soak outage -outage $(OUTAGE)
 
 .PHONY: bench
-bench: devcluster ## Run the benchmarks and print them beside their budgets.
-	go test -run '^$$' -bench . -benchmem ./...
+bench: build devcluster ## Run the benchmarks and print what orders cost beside the budgets; RETAINED (5000) finished orders.
+	go test -run '^$$' -bench . -benchmem -timeout 30m ./api/... ./cmd/... ./controllers/... ./internal/...
+	go test -run '^$$' -bench . -timeout 60m ./test/budgets -retained $(RETAINED)
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (30s).
