@@ -135,3 +135,30 @@ func TestInvalidRequestsAreNotSent(t *testing.T) {
 		t.Errorf("%d requests were sent", n)
 	}
 }
+
+// Hooks and modules print into answers, often what some other system said. None of that may pass for WHMCS' own word.
+func TestAnswersAmongOtherOutput(t *testing.T) {
+	const made = `{"result":"success","orderid":"7"}`
+	for name, tc := range map[string]struct {
+		body  string
+		class Class
+	}{
+		"alone":                        {made, ""},
+		"after a hook's error":         {`{"status":"error","message":"CRM says no"}` + made, ""},
+		"before a hook's error":        {made + `{"status":"error","message":"CRM says no"}`, ""},
+		"after a hook's success":       {`{"status":"success"}{"result":"error","message":"Client ID Not Found"}`, Refused},
+		"beside another answer":        {`{"result":"error","message":"Client ID Not Found"}` + made, Unknown},
+		"beside another success":       {`{"result":"success"}` + made, Unknown},
+		"two that are not WHMCS' form": {`{"status":"error","message":"no"}{"status":"success","orderid":"7"}`, Unknown},
+		"cut after a hook's error":     {`{"status":"error","message":"CRM says no"}{"result":"succ`, Unknown},
+		"inside something else":        {`{"debug":{"result":"error","message":"Client ID Not Found"}}`, Unknown},
+		"beside something else":        {`{"debug":{"result":"error","message":"Client ID Not Found"}}` + made, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			result, err := newFake(t, says(tc.body)).client(t).AddOrder(t.Context(), anOrder())
+			if ClassOf(err) != tc.class || err == nil && result.OrderID != 7 {
+				t.Errorf("got %+v, %v, want class %q", result, err, tc.class)
+			}
+		})
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -42,33 +43,67 @@ func (h answerHead) text() string {
 // maxCandidates bounds how many opening braces are tried as the start of the answer.
 const maxCandidates = 64
 
-var errTruncated = errors.New("the JSON ends too early")
+var (
+	errNoAnswer  = errors.New("there is no JSON answer in it")
+	errTruncated = errors.New("the JSON ends too early")
+	errSeveral   = errors.New("there are several JSON answers in it: a hook or module of WHMCS prints what it should not")
+)
+
+// found is an object in a body that has the form of an answer.
+type found struct {
+	object json.RawMessage
+	head   answerHead
+	at     int
+}
 
 // findAnswer finds WHMCS' answer in a body that may begin with a byte order
-// mark or with notices that PHP printed, and may have text after it. It returns
-// the object's bytes and where they begin.
-func findAnswer(body []byte) (object json.RawMessage, head answerHead, at int, err error) {
-	err = errors.New("there is no JSON answer in it")
+// mark or with notices that PHP printed, and may have text after it. Hooks and
+// modules print as well, for instance what some other system answered them: only
+// an object with "result" goes before one with "status", and of several equals
+// none is believed.
+func findAnswer(body []byte) (found, error) {
+	all, err := answersIn(body)
+	if err != nil {
+		return found{}, err
+	}
+	if named := slices.DeleteFunc(slices.Clone(all), func(f found) bool { return f.head.Result == "" }); len(named) > 0 {
+		all = named
+	}
+	switch len(all) {
+	case 0:
+		return found{}, errNoAnswer
+	case 1:
+		return all[0], nil
+	}
+	return found{}, errSeveral
+}
+
+// answersIn returns the objects of a body that have the form of an answer. What
+// lies inside an object, a row with a "status" of its own for instance, is none.
+func answersIn(body []byte) (all []found, err error) {
+	at := 0
 	for range maxCandidates {
 		i := bytes.IndexByte(body[at:], '{')
 		if i < 0 {
-			return nil, answerHead{}, 0, err
+			break
 		}
 		at += i
-		var candidate json.RawMessage
-		decodeErr := json.NewDecoder(bytes.NewReader(body[at:])).Decode(&candidate)
-		if errors.Is(decodeErr, io.ErrUnexpectedEOF) {
-			// What lies further in may be whole, a row with a "status" of its
-			// own for instance, but it is not the answer.
-			return nil, answerHead{}, 0, errTruncated
+		f := found{at: at}
+		decoder := json.NewDecoder(bytes.NewReader(body[at:]))
+		err := decoder.Decode(&f.object)
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, errTruncated
 		}
-		var h answerHead
-		if decodeErr == nil && json.Unmarshal(candidate, &h) == nil && h.isAnswer() {
-			return candidate, h, at, nil
+		if err != nil {
+			at++ // a brace in a text
+			continue
 		}
-		at++
+		if json.Unmarshal(f.object, &f.head) == nil && f.head.isAnswer() {
+			all = append(all, f)
+		}
+		at += int(decoder.InputOffset())
 	}
-	return nil, answerHead{}, 0, err
+	return all, nil
 }
 
 func (h answerHead) isAnswer() bool {
@@ -81,7 +116,8 @@ func (h answerHead) isAnswer() bool {
 
 // interpret turns a body into an answer with result "success", or an error.
 func (c *Client) interpret(ctx context.Context, action string, status int, body []byte, tooLarge bool, readErr error) (*answer, error) {
-	object, head, at, err := findAnswer(body)
+	answered, err := findAnswer(body)
+	head := answered.head
 	switch {
 	case err != nil && readErr != nil:
 		e := c.transportError(ctx, action, readErr, nil)
@@ -92,7 +128,7 @@ func (c *Client) interpret(ctx context.Context, action string, status int, body 
 	case err != nil:
 		return nil, withoutJSON(action, status, "the answer is no WHMCS answer: "+err.Error())
 	}
-	if at > 0 && c.odd != nil {
+	if answered.at > 0 && c.odd != nil {
 		c.odd(action, "Text before the JSON answer: turn off display_errors in WHMCS' PHP")
 	}
 	switch head.verdict() {
@@ -100,7 +136,7 @@ func (c *Client) interpret(ctx context.Context, action string, status int, body 
 		if head.Warning != "" && c.odd != nil {
 			c.odd(action, "The answer carries a warning: "+c.sanitise(string(head.Warning)))
 		}
-		return &answer{object: object, status: status, head: head}, nil
+		return &answer{object: answered.object, status: status, head: head}, nil
 	case "error":
 		return nil, refusal(action, status, c.sanitise(head.text()))
 	}
