@@ -221,10 +221,12 @@ func (w *worker) readBack(ctx context.Context, order *v1alpha1.ProvisioningOrder
 		return w.unavailable(ctx, order, err)
 	}
 	joined, problem := join(order, services)
-	known.Services = joined
+	// Only services that are the plan's are kept: on a later pass kept services that are all active stand for the order.
+	known.Services = nil
 	if problem != "" {
 		return stall(v1alpha1.ServicesMismatchReason, fmt.Errorf("WHMCS order %d: %s", known.OrderID, problem))
 	}
+	known.Services = joined
 	if bad := withdrawn(joined); bad != "" {
 		return stall(v1alpha1.ProvisioningFailedReason, fmt.Errorf("WHMCS order %d: %s", known.OrderID, bad))
 	}

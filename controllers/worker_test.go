@@ -219,3 +219,23 @@ func TestLetGo(t *testing.T) {
 		})
 	}
 }
+
+// TestMismatchStaysMismatch looks again at an order of which WHMCS dropped a line, as a manager that starts does: that
+// all services there are work does not make up for the one that is missing.
+func TestMismatchStaysMismatch(t *testing.T) {
+	b := &books{
+		order:    whmcs.Order{ID: 11, UserID: 5, Status: "Active"},
+		services: []whmcs.Service{{ID: 1, OrderID: 11, PID: 188, Quantity: 1, BillingCycle: "Monthly", Status: "Active"}},
+	}
+	order := testOrder(
+		v1alpha1.PlanLine{OrderItemID: "a", PID: 188, Quantity: 1, BillingCycle: "monthly"},
+		v1alpha1.PlanLine{OrderItemID: "b", PID: 242, Quantity: 1, BillingCycle: "onetime"},
+	)
+	order.Status.Whmcs = &v1alpha1.WhmcsOrder{OrderID: 11}
+	for pass := range 3 {
+		out := workerWith(b, neighbours{}, modelEpoch).accept(t.Context(), order)
+		if out.kind != stallKind || out.reason != v1alpha1.ServicesMismatchReason {
+			t.Errorf("pass %d: outcome %+v, want it stalled as ServicesMismatch", pass, out)
+		}
+	}
+}

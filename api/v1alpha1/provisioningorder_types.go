@@ -381,7 +381,8 @@ type WhmcsOrder struct {
 	// acceptedAt is when AcceptOrder was known to have succeeded; services that stay pending are waited for from here.
 	// +optional
 	AcceptedAt *metav1.MicroTime `json:"acceptedAt,omitempty"`
-	// services are the services of the order, joined to the lines by product, cycle and marker, never by position.
+	// services are the services of the order, joined to the lines by product, cycle and marker, never by position. They are
+	// absent while they are not those of the plan.
 	// +optional
 	// +listType=atomic
 	Services []WhmcsService `json:"services,omitempty"`
