@@ -75,8 +75,8 @@ func (w *worker) lookAtOrder(ctx context.Context, order *v1alpha1.ProvisioningOr
 	}
 	// Also without a claim: the object may have been made anew, and then it does not remember that provisioning began.
 	for _, item := range theirs.LineItems {
-		if strings.EqualFold(item.Status, whmcsActive) {
-			seen.anyActive = true
+		if item.Status != "" && !strings.EqualFold(item.Status, whmcsPending) && seen.begun == "" {
+			seen.begun = fmt.Sprintf("service %d of it is %s", item.RelID, item.Status)
 		}
 	}
 	seen.queued, err = w.failedModule(ctx, order, theirs.LineItems)

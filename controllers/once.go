@@ -213,8 +213,8 @@ type acceptance struct {
 	accepted bool
 	// status of the order.
 	status string
-	// anyActive is true if a service of the order is active already.
-	anyActive bool
+	// begun names a service of the order that is not Pending any more, if there is one.
+	begun string
 	// queued is the text of a failed module action of a service of the order, if there is one.
 	queued string
 }
@@ -255,7 +255,7 @@ func decideAccept(calls []v1alpha1.Call, seen acceptance, allowed permission, se
 			kind: stallVerdict, reason: v1alpha1.OutcomeUnknownReason,
 			evidence: "the order is Pending in WHMCS although it was accepted before: somebody set it back. Accept it in WHMCS if it shall be set up again, then set orderbridge.dev/requestedAt",
 		}
-	case seen.anyActive || seen.queued != "":
+	case seen.begun != "" || seen.queued != "":
 		return partlyProvisioned(seen)
 	default:
 		return verdict{kind: claimVerdict}
@@ -275,7 +275,7 @@ func decideOpenAccept(last *v1alpha1.Call, seen acceptance, forced bool, settle 
 			evidence: settling(last.Step, from),
 		}
 	}
-	if (seen.anyActive || seen.queued != "") && !forced {
+	if (seen.begun != "" || seen.queued != "") && !forced {
 		return partlyProvisioned(seen)
 	}
 	evidence := "after the settle time the order and its services are still Pending"
@@ -287,7 +287,7 @@ func decideOpenAccept(last *v1alpha1.Call, seen acceptance, forced bool, settle 
 
 // partlyProvisioned stops in front of an order that is Pending although provisioning has begun.
 func partlyProvisioned(seen acceptance) verdict {
-	evidence := "the order is Pending in WHMCS although a service of it is active"
+	evidence := "the order is Pending in WHMCS although " + seen.begun
 	if seen.queued != "" {
 		evidence = "the order is Pending in WHMCS and a module action failed: " + seen.queued
 	}

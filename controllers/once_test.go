@@ -135,7 +135,7 @@ func TestDecideAccept(t *testing.T) {
 		"open, too early":                       {calls: []v1alpha1.Call{call(step)}, seen: pending, want: waitVerdict, reason: v1alpha1.SettlingReason},
 		"open, untouched after the settle time": {calls: []v1alpha1.Call{call(step)}, seen: settledPending, want: settleVerdict},
 		"open, half done": {
-			calls: []v1alpha1.Call{call(step)}, seen: acceptance{at: afterSettle, found: true, status: "Pending", anyActive: true},
+			calls: []v1alpha1.Call{call(step)}, seen: acceptance{at: afterSettle, found: true, status: "Pending", begun: "service 1 of it is Active"},
 			want: stallVerdict, reason: v1alpha1.ProvisioningFailedReason,
 		},
 		"open, module failed": {

@@ -72,7 +72,9 @@ func workerWith(b *books, n neighbours, now time.Time) *worker {
 // panics.
 func TestAcceptAfterAdoptionLooksClosely(t *testing.T) {
 	tests := map[string]*books{
-		"a service is active": {order: whmcs.Order{ID: 7, Status: "Pending", LineItems: []whmcs.LineItem{{RelID: 1, Status: "Active"}, {RelID: 2, Status: "Pending"}}}},
+		"a service is active":             {order: whmcs.Order{ID: 7, Status: "Pending", LineItems: []whmcs.LineItem{{RelID: 1, Status: "Active"}, {RelID: 2, Status: "Pending"}}}},
+		"a one-time service is completed": {order: whmcs.Order{ID: 7, Status: "Pending", LineItems: []whmcs.LineItem{{RelID: 1, Status: "Completed"}}}},
+		"a service is overdue":            {order: whmcs.Order{ID: 7, Status: "Pending", LineItems: []whmcs.LineItem{{RelID: 1, Status: "Suspended"}}}},
 		"a module failed": {
 			order: whmcs.Order{ID: 7, Status: "Pending", LineItems: []whmcs.LineItem{{RelID: 1, Status: "Pending"}}},
 			queue: []whmcs.ModuleQueueEntry{{ModuleAction: "CreateAccount", LastError: "no IP left"}},
