@@ -270,6 +270,22 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+// TestJoinByQuantity shows that lines that are alike but for their quantities find their services, in whatever order
+// WHMCS made them.
+func TestJoinByQuantity(t *testing.T) {
+	line := func(item string, quantity int64) v1alpha1.PlanLine {
+		return v1alpha1.PlanLine{OrderItemID: item, PID: 201, Quantity: quantity, BillingCycle: "monthly"}
+	}
+	order := testOrder(line("two", 2), line("one", 1), line("three", 3))
+	service := func(id, quantity int64) whmcs.Service {
+		return whmcs.Service{ID: id, PID: 201, Quantity: quantity, BillingCycle: "Monthly"}
+	}
+	got, problem := join(order, []whmcs.Service{service(1, 1), service(2, 3), service(3, 2)})
+	if problem != "" || got[0].OrderItemID != "one" || got[1].OrderItemID != "three" || got[2].OrderItemID != "two" {
+		t.Errorf("join = %+v, %q", got, problem)
+	}
+}
+
 // TestJoinByDomain shows that lines that are alike are told apart by their domains.
 func TestJoinByDomain(t *testing.T) {
 	alike := v1alpha1.PlanLine{PID: 201, Quantity: 1, BillingCycle: "monthly"}

@@ -61,14 +61,20 @@ func join(order *v1alpha1.ProvisioningOrder, services []whmcs.Service) ([]v1alph
 		missing[i] = line.Quantity
 	}
 	lineOf := make([]int, len(services))
+	// Services with large quantities choose first: a small one fits where a large one does, but not the other way round.
+	largestFirst := make([]int, len(services))
+	for at := range services {
+		largestFirst[at] = at
+	}
+	slices.SortStableFunc(largestFirst, func(a, b int) int { return cmp.Compare(services[b].Quantity, services[a].Quantity) })
 	assign := func(find func(whmcs.Service) int) {
-		for at, service := range services {
+		for _, at := range largestFirst {
 			if lineOf[at] != 0 {
 				continue
 			}
-			if i := find(service); i >= 0 {
+			if i := find(services[at]); i >= 0 {
 				lineOf[at] = i + 1
-				missing[i] -= max(service.Quantity, 1)
+				missing[i] -= max(services[at].Quantity, 1)
 			}
 		}
 	}
