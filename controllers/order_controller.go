@@ -76,8 +76,8 @@ func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("provisioningorder").
 		For(&v1alpha1.ProvisioningOrder{}, builder.WithPredicates(asksForWork(), notCreated())).
-		Watches(&v1alpha1.ProvisioningOrder{}, byUrgency()).
-		WatchesRawSource(source.Channel(r.Wake, byUrgency())).
+		Watches(&v1alpha1.ProvisioningOrder{}, byUrgency(r.gone)).
+		WatchesRawSource(source.Channel(r.Wake, byUrgency(r.gone))).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrency,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, 5*time.Minute),
@@ -265,6 +265,14 @@ func (r *OrderReconciler) leave(order *v1alpha1.ProvisioningOrder) {
 	}
 }
 
+// gone gives up the gate for an order that is not in the cache any more. Mostly it has none; but if somebody took the
+// finalizer away while its claim was open, no pass would ever open the gate for the client's other orders.
+func (r *OrderReconciler) gone(order *v1alpha1.ProvisioningOrder) {
+	for _, name := range r.gate.leave(order.UID) {
+		wake(r.Wake, name)
+	}
+}
+
 // wake asks for an order to be looked at. If the queue is full the order's own wait brings it back.
 func wake(queue chan<- event.GenericEvent, name types.NamespacedName) {
 	order := &v1alpha1.ProvisioningOrder{}
@@ -333,9 +341,7 @@ func (r *OrderReconciler) letGo(ctx context.Context, order *v1alpha1.Provisionin
 	err := r.Patch(ctx, order, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	r.pace.forget(order.UID)
 	r.Backends.waiting.leave(client.ObjectKeyFromObject(order))
-	for _, name := range r.gate.leave(order.UID) {
-		wake(r.Wake, name)
-	}
+	r.gone(order)
 	if apierrors.IsConflict(err) {
 		return ctrl.Result{RequeueAfter: time.Second}, nil
 	}

@@ -37,9 +37,15 @@ func priorityOf(order *v1alpha1.ProvisioningOrder) int {
 	return usualPriority
 }
 
-// byUrgency enqueues objects with their priority as they come into the cache, and as they are woken.
-func byUrgency() handler.EventHandler {
+// byUrgency enqueues objects with their priority as they come into the cache, and as they are woken. Those that leave it
+// give up what they hold.
+func byUrgency(gone func(order *v1alpha1.ProvisioningOrder)) handler.EventHandler {
 	return handler.Funcs{
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			if order, ok := e.Object.(*v1alpha1.ProvisioningOrder); ok {
+				gone(order)
+			}
+		},
 		CreateFunc: func(_ context.Context, e event.CreateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 			if order, ok := e.Object.(*v1alpha1.ProvisioningOrder); ok {
 				enqueue(queue, order, priorityOf(order))

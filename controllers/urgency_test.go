@@ -27,7 +27,7 @@ func TestUrgency(t *testing.T) {
 	queue := priorityqueue.New[reconcile.Request](t.Name())
 	defer queue.ShutDown()
 	come := func(order *v1alpha1.ProvisioningOrder, initial bool) {
-		byUrgency().Create(t.Context(), event.CreateEvent{Object: order, IsInInitialList: initial}, queue)
+		byUrgency(func(*v1alpha1.ProvisioningOrder) {}).Create(t.Context(), event.CreateEvent{Object: order, IsInInitialList: initial}, queue)
 	}
 	add := v1alpha1.AddOrderCall
 	come(orderNamed("old"), true)
@@ -58,7 +58,7 @@ func TestWokenInTheirOrder(t *testing.T) {
 		queue.AddWithOpts(priorityqueue.AddOpts{After: time.Hour, Priority: new(usualPriority)}, request)
 	}
 	for _, name := range []string{"first", "second", "third", "fourth"} {
-		byUrgency().Generic(t.Context(), event.GenericEvent{Object: orderNamed(name)}, queue)
+		byUrgency(func(*v1alpha1.ProvisioningOrder) {}).Generic(t.Context(), event.GenericEvent{Object: orderNamed(name)}, queue)
 	}
 	if diff := cmp.Diff([]string{"first", "second", "third", "fourth"}, drain(queue, 4)); diff != "" {
 		t.Errorf("order of the queue (-want +got):\n%s", diff)
@@ -81,5 +81,21 @@ func TestUrgencyOfTheNextPass(t *testing.T) {
 		if err != nil || result.Priority == nil || *result.Priority != want {
 			t.Errorf("open %t: priority %v, error %v, want %d", open, result.Priority, err, want)
 		}
+	}
+}
+
+// TestGoneOrderGivesUpTheGate takes away the object whose claim is open, as somebody does who removes its finalizer.
+func TestGoneOrderGivesUpTheGate(t *testing.T) {
+	r := &OrderReconciler{Backends: NewBackends(), Wake: make(chan event.GenericEvent, 1)}
+	r.Prepare()
+	gone, next := orderNamed("gone", call(v1alpha1.AddOrderCall)), orderNamed("next")
+	gone.UID, next.UID = "gone", "next"
+	key := clientKey{"https://billing.example", 5}
+	if !r.gate.enter(key, gone) || r.gate.enter(key, next) {
+		t.Fatal("the gate does not hold")
+	}
+	byUrgency(r.gone).Delete(t.Context(), event.DeleteEvent{Object: gone}, nil)
+	if len(r.Wake) != 1 || !r.gate.enter(key, next) {
+		t.Errorf("%d orders woken, and the gate stays closed", len(r.Wake))
 	}
 }
