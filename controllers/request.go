@@ -84,6 +84,8 @@ func takeRequest(order *v1alpha1.ProvisioningOrder, backend *Backend, now time.T
 	}
 	if status.Salesforce != nil {
 		status.Salesforce.SyncedAt = nil
+		// Whoever asks in Salesforce has overwritten the last report, and waits for an answer even if it is the same.
+		status.Salesforce.ReportedReason = ""
 	}
 	return a
 }

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -54,8 +55,8 @@ func servicesByItem(services []v1alpha1.WhmcsService) map[string][]int64 {
 	return byItem
 }
 
-// rows are what the mapping writes for a result: the lines first, so that an order that says Activated has its service
-// ids. There are none if the mapping is silent about the reason.
+// rows are what the mapping writes for a result: the lines, then the order. There are none if the mapping is silent about
+// the reason.
 func (w *worker) rows(order *v1alpha1.ProvisioningOrder, result mapping.Result) (mapping.Report, []salesforce.Record) {
 	m := w.backend.Reporting
 	report, _ := m.ReportFor(result.Reason, w.theirs)
@@ -73,18 +74,31 @@ func (w *worker) rows(order *v1alpha1.ProvisioningOrder, result mapping.Result) 
 	return report, append(records, salesforce.NewRecord("Order", id, values.Order))
 }
 
-// write writes rows and returns the first error of any.
+// errLineDeleted says that a line was deleted in Salesforce after its service was made.
+var errLineDeleted = errors.New("restore it from the recycle bin, then set orderbridge.dev/requestedAt; or finish the order in Salesforce by hand and delete this object")
+
+// write writes the lines, and the order once they are written: Salesforce writes what it can of a request, and an order
+// must not say Activated while a line of it lacks its service ids. It returns the first error of any.
 func (w *worker) write(ctx context.Context, records []salesforce.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
-	results, err := w.backend.Book.Write(ctx, records)
-	if err != nil {
-		return err
-	}
-	for _, result := range results {
-		if result.Err != nil {
-			return result.Err
+	last := len(records) - 1
+	for _, part := range [][]salesforce.Record{records[:last], records[last:]} {
+		if len(part) == 0 {
+			continue
+		}
+		results, err := w.backend.Book.Write(ctx, part)
+		if err != nil {
+			return err
+		}
+		for i, result := range results {
+			if salesforce.ClassOf(result.Err) == salesforce.Deleted && part[i].Type() == "OrderItem" {
+				return fmt.Errorf("order product %s was deleted in Salesforce after it was provisioned: %w", part[i].ID(), errLineDeleted)
+			}
+			if result.Err != nil {
+				return result.Err
+			}
 		}
 	}
 	return nil
@@ -94,6 +108,9 @@ func (w *worker) write(ctx context.Context, records []salesforce.Record) error {
 func (w *worker) unwritten(ctx context.Context, order *v1alpha1.ProvisioningOrder, err error) outcome {
 	if ctx.Err() != nil {
 		return ahead()
+	}
+	if errors.Is(err, errLineDeleted) {
+		return stall(v1alpha1.WriteRejectedReason, err)
 	}
 	switch salesforce.ClassOf(err) {
 	case salesforce.RowLocked:

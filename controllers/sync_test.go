@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -61,5 +62,82 @@ func TestExhaustedRetriesAreReported(t *testing.T) {
 	}
 	if got := order.Status.Salesforce.ReportedReason; got != v1alpha1.RetriesExhaustedReason {
 		t.Errorf("the reported reason is %q", got)
+	}
+}
+
+// TestReportsAgainWhenAsked stalls, is asked, and stalls for the same reason: staff who have asked in Salesforce see
+// Activating there, and must not wait for an answer that was given before.
+func TestReportsAgainWhenAsked(t *testing.T) {
+	rules, err := mapping.Parse([]byte("version: 1\nclient: 5\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := testOrder()
+	order.Status.Salesforce = &v1alpha1.SalesforceOrder{}
+	order.Annotations = map[string]string{}
+	book := &ledger{}
+	w := workerWith(&books{}, neighbours{}, modelEpoch)
+	w.backend.Book, w.backend.Reporting = book, rules
+	for _, request := range []string{"", "", "again", "again"} {
+		order.Annotations[v1alpha1.RequestedAtAnnotation] = request
+		takeRequest(order, w.backend, modelEpoch)
+		if err := w.report(t.Context(), order, stall(v1alpha1.OrderRefusedReason, errors.New("client closed"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(book.told) != 2 {
+		t.Errorf("Salesforce was told %q, want it told once, and once more when asked", book.told)
+	}
+}
+
+// rowByRow is a Salesforce that refuses some rows and writes the others.
+type rowByRow struct {
+	OrderReader
+	refuses string
+	class   salesforce.Class
+	written []string
+}
+
+func (b *rowByRow) Write(_ context.Context, records []salesforce.Record) ([]salesforce.SaveResult, error) {
+	results := make([]salesforce.SaveResult, len(records))
+	for i, record := range records {
+		if record.Type() == b.refuses {
+			results[i].Err = &salesforce.Error{Class: b.class, Message: "no"}
+			continue
+		}
+		b.written = append(b.written, record.Type())
+	}
+	return results, nil
+}
+
+// TestActivatedComesLast does not say Activated while a line cannot be written.
+func TestActivatedComesLast(t *testing.T) {
+	rules, err := mapping.Parse([]byte("version: 1\nclient: 5\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		book    rowByRow
+		reason  string
+		written []string
+	}{
+		"all well":      {rowByRow{}, v1alpha1.SyncedReason, []string{"OrderItem", "Order"}},
+		"line locked":   {rowByRow{refuses: "OrderItem", class: salesforce.RowLocked}, v1alpha1.RowLockedReason, nil},
+		"line deleted":  {rowByRow{refuses: "OrderItem", class: salesforce.Deleted}, v1alpha1.WriteRejectedReason, nil},
+		"order deleted": {rowByRow{refuses: "Order", class: salesforce.Deleted}, v1alpha1.OrderDeletedReason, []string{"OrderItem"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			order := testOrder()
+			order.Status.Whmcs = &v1alpha1.WhmcsOrder{OrderID: 11, Services: []v1alpha1.WhmcsService{{OrderItemID: "8028b0000EjXuY1AQK", ServiceID: 1}}}
+			w := workerWith(&books{}, neighbours{}, modelEpoch)
+			w.backend.Book, w.backend.Reporting = &test.book, rules
+			if out := w.sync(t.Context(), order); out.reason != test.reason {
+				t.Errorf("outcome %+v, want reason %s", out, test.reason)
+			}
+			if diff := cmp.Diff(test.written, test.book.written); diff != "" {
+				t.Errorf("rows written (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

@@ -415,7 +415,8 @@ type SalesforceOrder struct {
 	// reportedCode is the activation error code that was written last.
 	// +optional
 	ReportedCode string `json:"reportedCode,omitempty"`
-	// reportedReason is the reason of Ready that the last report was for.
+	// reportedReason is the reason of Ready that the last report was for. A request empties it: what it comes to is reported
+	// even if it is the same.
 	// +optional
 	ReportedReason string `json:"reportedReason,omitempty"`
 	// syncedAt is when Salesforce took the result.
