@@ -2,6 +2,8 @@ package controllers
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -135,23 +137,16 @@ func (m *markerMemory) wants(name v1alpha1.Marker) bool {
 
 // unknown tells whether an order should be read back to learn about a marker.
 func (m *markerMemory) unknown() bool {
-	return m.any(v1alpha1.MarkerStoredUnknown)
-}
-
-// reliable tells whether at least one marker is known to be stored.
-func (m *markerMemory) reliable() bool {
-	return m.any(v1alpha1.MarkerStoredYes)
-}
-
-func (m *markerMemory) any(value v1alpha1.MarkerStored) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, stored := range m.stored {
-		if stored == value {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(slices.Collect(maps.Values(m.stored)), v1alpha1.MarkerStoredUnknown)
+}
+
+// reliable tells whether at least one of the markers that were sent is known to be stored.
+func (m *markerMemory) reliable(sent []v1alpha1.Marker) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.ContainsFunc(sent, func(name v1alpha1.Marker) bool { return m.stored[name] == v1alpha1.MarkerStoredYes })
 }
 
 // learn takes over what reading one order back showed, and returns the whole list if something changed.

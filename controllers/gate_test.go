@@ -113,6 +113,7 @@ func TestOvertakenOrderClaimsNothing(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := workerWith(&books{order: whmcs.Order{ID: 3, UserID: 5}}, neighbours{}, modelEpoch)
+			w.theirs = map[string]any{} // read in this pass
 			key := w.clientKey(young)
 			overtake := func() {
 				if !w.gate.enter(key, old) {

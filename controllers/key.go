@@ -117,6 +117,20 @@ func (m *fieldMemory) id(pid int64) int64 {
 	return m.ids[pid]
 }
 
+// sentMarkers are the markers that the order's AddOrder carries: the domain only on lines that have none of their own, the
+// custom field only on products that have it.
+func sentMarkers(order *v1alpha1.ProvisioningOrder, fields *fieldMemory) []v1alpha1.Marker {
+	lines := order.Status.Plan.Lines
+	sent := []v1alpha1.Marker{v1alpha1.NotesMarker}
+	if slices.ContainsFunc(lines, func(line v1alpha1.PlanLine) bool { return line.Domain == "" }) {
+		sent = append(sent, v1alpha1.LineDomainMarker)
+	}
+	if slices.ContainsFunc(lines, func(line v1alpha1.PlanLine) bool { return fields.id(line.PID) != 0 }) {
+		sent = append(sent, v1alpha1.CustomFieldMarker)
+	}
+	return sent
+}
+
 // addOrderRequest is the request that a plan stands for, with the markers.
 func addOrderRequest(order *v1alpha1.ProvisioningOrder, markers *markerMemory, fields *fieldMemory) (whmcs.AddOrderRequest, error) {
 	plan := order.Status.Plan
@@ -166,7 +180,7 @@ func (w *worker) look(ctx context.Context, order *v1alpha1.ProvisioningOrder, cl
 		return sight{}, err
 	}
 	key := orderKey(order)
-	seen := sight{at: began, key: key, keyReliable: w.backend.Markers.reliable()}
+	seen := sight{at: began, key: key}
 	for _, theirs := range orders {
 		if theirs.UserID != 0 && theirs.UserID != clientID {
 			continue

@@ -66,6 +66,9 @@ type sight struct {
 	// lookalikes are keyless orders above the baseline with exactly the plan's lines that no other object has. They are
 	// looked for only when an open claim has outlived its settle time.
 	lookalikes []int64
+	// similar are such orders with some of the plan's products, but not exactly its lines: WHMCS may have left out a line,
+	// or taken another billing cycle or quantity.
+	similar []int64
 	// keyReliable is true if this WHMCS is known to store the key: then an order without it is not ours.
 	keyReliable bool
 }
@@ -152,12 +155,12 @@ func decideOpenOrder(last *v1alpha1.Call, seen sight, allowed permission, settle
 	}
 	forced := allowed.forced && allowed.request != last.Request
 	switch {
-	case len(seen.lookalikes) == 0:
+	case len(seen.lookalikes) == 0 && (len(seen.similar) == 0 || seen.keyReliable):
 		return verdict{kind: settleVerdict, evidence: "after the settle time WHMCS shows no such order", forced: forced}
 	case forced:
 		return verdict{
 			kind: settleVerdict, forced: true,
-			evidence: fmt.Sprintf("a person said that none of the orders %s is this one: %s", numbers(seen.lookalikes), last.Evidence),
+			evidence: fmt.Sprintf("a person said that none of the orders %s is this one: %s", numbers(slices.Concat(seen.lookalikes, seen.similar)), last.Evidence),
 		}
 	case len(seen.lookalikes) == 1 && !seen.keyReliable:
 		return verdict{
@@ -168,18 +171,21 @@ func decideOpenOrder(last *v1alpha1.Call, seen sight, allowed permission, settle
 	default:
 		return verdict{
 			kind: stallVerdict, reason: v1alpha1.OutcomeUnknownReason,
-			evidence: "the answer to AddOrder was lost. " + undecided(seen.lookalikes) + fmt.Sprintf(" Look in WHMCS: if it has this order, put %s in its notes and set "+
+			evidence: "the answer to AddOrder was lost. " + undecided(seen) + fmt.Sprintf(" Look in WHMCS: if it has this order, put %s in its notes and set "+
 				"orderbridge.dev/requestedAt; if it does not, force", seen.key),
 		}
 	}
 }
 
 // undecided says which orders may be ours.
-func undecided(ids []int64) string {
-	if len(ids) == 1 {
-		return fmt.Sprintf("WHMCS order %d of this client has exactly these lines and was made after the call, but it lacks the key, which this WHMCS stores.", ids[0])
+func undecided(seen sight) string {
+	switch len(seen.lookalikes) {
+	case 0:
+		return fmt.Sprintf("Made after the call for this client, without the key, with some of these products but not exactly these lines: WHMCS order %s.", numbers(seen.similar))
+	case 1:
+		return fmt.Sprintf("WHMCS order %d of this client has exactly these lines and was made after the call, but it lacks the key, which this WHMCS stores.", seen.lookalikes[0])
 	}
-	return fmt.Sprintf("WHMCS orders %s of this client have exactly these lines and were made after the call, but nothing shows that one of them is this order.", numbers(ids))
+	return fmt.Sprintf("WHMCS orders %s of this client have exactly these lines and were made after the call, but nothing shows that one of them is this order.", numbers(seen.lookalikes))
 }
 
 // numbers lists order ids for people.

@@ -66,6 +66,20 @@ func TestDecideOrder(t *testing.T) {
 			calls: []v1alpha1.Call{call(add)}, seen: sight{at: afterSettle, lookalikes: []int64{11}, keyReliable: true},
 			want: stallVerdict, reason: v1alpha1.OutcomeUnknownReason, evidence: "order 11 of this client",
 		},
+		"open, a similar order, key not stored": {
+			calls: []v1alpha1.Call{call(add)}, seen: sight{at: afterSettle, similar: []int64{12}},
+			want: stallVerdict, reason: v1alpha1.OutcomeUnknownReason, evidence: "not exactly these lines: WHMCS order 12",
+		},
+		"open, a similar order, forced": {
+			calls: []v1alpha1.Call{call(add)}, seen: sight{at: afterSettle, similar: []int64{12}}, allowed: permission{request: "r2", forced: true},
+			want: settleVerdict, evidence: "12",
+		},
+		"open, a similar order, but ours would carry the key": {
+			calls: []v1alpha1.Call{call(add)}, seen: sight{at: afterSettle, similar: []int64{12}, keyReliable: true}, want: settleVerdict,
+		},
+		"open, a lookalike and a similar order": {
+			calls: []v1alpha1.Call{call(add)}, seen: sight{at: afterSettle, lookalikes: []int64{11}, similar: []int64{12}}, want: adoptVerdict, orderID: 11,
+		},
 		"open, two lookalikes": {
 			calls: []v1alpha1.Call{call(add)}, seen: sight{at: afterSettle, lookalikes: []int64{11, 12}},
 			want: stallVerdict, reason: v1alpha1.OutcomeUnknownReason, evidence: "orders 11 and 12 of this client",

@@ -31,7 +31,7 @@ func (w *worker) order(ctx context.Context, order *v1alpha1.ProvisioningOrder) o
 		v := decideOrder(order.Status.Calls, seen, w.permission(order), w.settleTime())
 		switch {
 		case v.kind == adoptVerdict:
-			return w.adopt(order, v)
+			return w.adopt(ctx, order, v)
 		case v.kind == waitVerdict:
 			return wait(v.after, v.reason, v.evidence)
 		case v.kind == stallVerdict:
@@ -61,36 +61,52 @@ func (w *worker) sightOf(ctx context.Context, order *v1alpha1.ProvisioningOrder)
 	}
 	last := lastCall(order.Status.Calls, v1alpha1.AddOrderCall)
 	if isOpen(last) && len(seen.matches) == 0 && !seen.at.Before(settledFrom(last, w.settleTime())) {
-		seen.lookalikes, err = w.lookalikes(ctx, order, seen.keyless, last.Baseline)
+		err = w.compare(ctx, order, &seen, last.Baseline)
 	}
 	return seen, err
 }
 
-// lookalikes are orders of the client above the baseline, without a key, with exactly the plan's lines, that no other
-// ProvisioningOrder has.
-func (w *worker) lookalikes(ctx context.Context, order *v1alpha1.ProvisioningOrder, keyless []int64, baseline int64) ([]int64, error) {
+// compare finds the keyless orders above the baseline that no other ProvisioningOrder has and that have the plan's lines,
+// exactly or in part.
+func (w *worker) compare(ctx context.Context, order *v1alpha1.ProvisioningOrder, seen *sight, baseline int64) error {
 	services, err := w.services(ctx, order, order.Status.Plan.ClientID)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var found []int64
-	for _, id := range keyless {
-		if id <= baseline || !sameLines(order.Status.Plan.Lines, servicesOf(services, id)) {
+	if err := w.findFields(ctx, order); err != nil {
+		return err
+	}
+	seen.keyReliable = w.backend.Markers.reliable(sentMarkers(order, w.backend.fields))
+	for _, id := range seen.keyless {
+		own := servicesOf(services, id)
+		same := sameLines(order.Status.Plan.Lines, own)
+		if id <= baseline || !same && !someLines(order.Status.Plan.Lines, own) {
 			continue
 		}
 		taken, err := w.others.hasOrder(ctx, order, id)
-		if err != nil {
-			return nil, err
-		}
-		if !taken {
-			found = append(found, id)
+		switch {
+		case err != nil:
+			return err
+		case taken:
+		case same:
+			seen.lookalikes = append(seen.lookalikes, id)
+		default:
+			seen.similar = append(seen.similar, id)
 		}
 	}
-	return found, nil
+	return nil
 }
 
-// adopt takes over an order that is there already.
-func (w *worker) adopt(order *v1alpha1.ProvisioningOrder, v verdict) outcome {
+// adopt takes over an order that is there already, unless another object has it: two of them would accept it twice.
+func (w *worker) adopt(ctx context.Context, order *v1alpha1.ProvisioningOrder, v verdict) outcome {
+	taken, err := w.others.hasOrder(ctx, order, v.orderID)
+	if err != nil {
+		return w.unavailable(ctx, order, err)
+	}
+	if taken {
+		return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("%s, but it is that of another ProvisioningOrder: either two pipelines serve the same orders, or the key was written into the wrong order. "+
+			"Correct that, delete the object that is one too many, then set orderbridge.dev/requestedAt", v.evidence))
+	}
 	if isOpen(lastCall(order.Status.Calls, v1alpha1.AddOrderCall)) {
 		w.settle(order, v1alpha1.AddOrderCall, v1alpha1.FoundOutcome, v.evidence)
 	}
@@ -103,6 +119,11 @@ func (w *worker) adopt(order *v1alpha1.ProvisioningOrder, v verdict) outcome {
 func (w *worker) addOrder(ctx context.Context, order *v1alpha1.ProvisioningOrder, baseline int64, forced bool) outcome {
 	if w.backend.Spec.Suspend {
 		return suspended()
+	}
+	if w.theirs == nil {
+		if out, ok := w.stillWanted(ctx, order); !ok {
+			return out
+		}
 	}
 	request, err := w.request(ctx, order)
 	if err != nil {
@@ -135,25 +156,65 @@ func (w *worker) addOrder(ctx context.Context, order *v1alpha1.ProvisioningOrder
 	return w.ordered(ctx, order, result)
 }
 
+// stillWanted reads the order from Salesforce again before AddOrder is sent once more with a frozen plan: since that was
+// made, the order may have been taken back, or somebody may have entered it by hand.
+func (w *worker) stillWanted(ctx context.Context, order *v1alpha1.ProvisioningOrder) (outcome, bool) {
+	m := w.backend.Reporting
+	if m == nil {
+		return w.waitFor(order, v1alpha1.MappingInvalidReason, w.backend.MappingProblem, customerLongest, customerLongest), false
+	}
+	id, err := orderID(order)
+	if err != nil {
+		return stall(v1alpha1.MalformedEventReason, err), false
+	}
+	record, out, ok := w.readRecord(ctx, order, id)
+	if !ok {
+		return out, false
+	}
+	if out, named := w.named(ctx, order, m, record); named {
+		if out.kind == doneKind {
+			out.reason = v1alpha1.AdoptedReason
+		}
+		return out, false
+	}
+	if err := m.Gate(record, order.Status.Salesforce.ReportedState); err != nil {
+		// Nothing came of the plan. What is released later is planned afresh.
+		order.Status.Plan = nil
+		return w.missed(order, err), false
+	}
+	return outcome{}, true
+}
+
 // request is the request of the plan with the markers.
 func (w *worker) request(ctx context.Context, order *v1alpha1.ProvisioningOrder) (whmcs.AddOrderRequest, error) {
-	if w.backend.Markers.wants(v1alpha1.CustomFieldMarker) {
-		var pids []int64
-		for _, line := range order.Status.Plan.Lines {
-			pids = append(pids, line.PID)
-		}
-		slices.Sort(pids)
-		if missing := w.backend.fields.missing(slices.Compact(pids), w.now()); len(missing) > 0 {
-			products, err := read(ctx, w, order, func(ctx context.Context) ([]whmcs.Product, error) {
-				return w.backend.Billing.GetProducts(ctx, whmcs.ProductFilter{PIDs: missing})
-			})
-			if err != nil {
-				return whmcs.AddOrderRequest{}, err
-			}
-			w.backend.fields.learn(missing, products, w.now())
-		}
+	if err := w.findFields(ctx, order); err != nil {
+		return whmcs.AddOrderRequest{}, err
 	}
 	return addOrderRequest(order, w.backend.Markers, w.backend.fields)
+}
+
+// findFields finds the custom fields of the plan's products that hold the key, unless they are remembered.
+func (w *worker) findFields(ctx context.Context, order *v1alpha1.ProvisioningOrder) error {
+	if !w.backend.Markers.wants(v1alpha1.CustomFieldMarker) {
+		return nil
+	}
+	var pids []int64
+	for _, line := range order.Status.Plan.Lines {
+		pids = append(pids, line.PID)
+	}
+	slices.Sort(pids)
+	missing := w.backend.fields.missing(slices.Compact(pids), w.now())
+	if len(missing) == 0 {
+		return nil
+	}
+	products, err := read(ctx, w, order, func(ctx context.Context) ([]whmcs.Product, error) {
+		return w.backend.Billing.GetProducts(ctx, whmcs.ProductFilter{PIDs: missing})
+	})
+	if err != nil {
+		return err
+	}
+	w.backend.fields.learn(missing, products, w.now())
+	return nil
 }
 
 // notClaimed ends a pass whose claim could not be stored: no claim, no call.

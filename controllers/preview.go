@@ -38,8 +38,9 @@ type Preview struct {
 	ReadErr error
 	// Gate says why the order may not be provisioned, or is nil.
 	Gate error
-	// Named is the WHMCS order that Salesforce names for the order, or 0.
-	Named int64
+	// Named is the WHMCS order that Salesforce names for the order, or 0. NamedErr says that it names none that can be read.
+	Named    int64
+	NamedErr error
 	// Examination is what the mapping says about each part of the order.
 	Examination mapping.Examination
 	// Plan is what AddOrder would be made of, gate or no gate; nil if the mapping comes to none. Frozen says that it is
@@ -135,7 +136,7 @@ func (p Previewer) examine(out *Preview, order *v1alpha1.ProvisioningOrder) {
 		reported = order.Status.Salesforce.ReportedState
 	}
 	out.Gate = p.Mapping.Gate(out.Record, reported)
-	out.Named, _ = p.Mapping.AlreadyOrdered(out.Record)
+	out.Named, out.NamedErr = p.Mapping.AlreadyOrdered(out.Record)
 	out.Examination = p.Mapping.Examine(out.Record)
 	if out.Frozen {
 		out.Plan = order.Status.Plan

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -47,6 +48,14 @@ func sameLines(lines []v1alpha1.PlanLine, services []whmcs.Service) bool {
 		}
 	}
 	return len(services) > 0
+}
+
+// someLines tells whether an order with these services may have come of the lines all the same: it has a product of them,
+// or nothing at all because PHP died over it.
+func someLines(lines []v1alpha1.PlanLine, services []whmcs.Service) bool {
+	return len(services) == 0 || slices.ContainsFunc(services, func(s whmcs.Service) bool {
+		return slices.ContainsFunc(lines, func(line v1alpha1.PlanLine) bool { return line.PID == s.PID })
+	})
 }
 
 // join finds the services of each line: by the line's domain if it was stored, else by product and cycle, in the order
@@ -183,6 +192,9 @@ func (w *worker) learn(ctx context.Context, order *v1alpha1.ProvisioningOrder, s
 	if !markers.unknown() || sent == nil {
 		return nil
 	}
+	if err := w.findFields(ctx, order); err != nil {
+		return err
+	}
 	theirs, err := w.readOrder(ctx, order)
 	if err != nil || theirs == nil {
 		return err
@@ -194,6 +206,10 @@ func (w *worker) learn(ctx context.Context, order *v1alpha1.ProvisioningOrder, s
 			return inFields(s.CustomFields, orderKey(order))
 		}),
 	}
+	// What was not sent is not there, and teaches nothing.
+	maps.DeleteFunc(seen, func(name v1alpha1.Marker, _ bool) bool {
+		return !slices.Contains(sentMarkers(order, w.backend.fields), name)
+	})
 	if list := markers.learn(seen); list != nil {
 		w.learnt(ctx, w.pipeline(order), list)
 	}

@@ -49,8 +49,8 @@ func (w *worker) validate(ctx context.Context, order *v1alpha1.ProvisioningOrder
 	if out, ok := w.plan(ctx, order, record); !ok {
 		return out
 	}
-	if orderID, ok := w.backend.Mapping.AlreadyOrdered(record); ok {
-		return w.alreadyOrdered(ctx, order, orderID)
+	if out, named := w.named(ctx, order, w.backend.Mapping, record); named {
+		return out
 	}
 	if at := order.Status.Plan.ScheduledFor; at != nil && w.now().Before(at.Time) {
 		return wait(min(at.Sub(w.now()), time.Hour), v1alpha1.ScheduledReason, "Scheduled for "+at.UTC().Format(time.RFC3339))
@@ -152,7 +152,7 @@ func (w *worker) unread(ctx context.Context, order *v1alpha1.ProvisioningOrder, 
 
 // planOf applies the mapping. An order that Salesforce says is ordered already needs no open gate.
 func planOf(m *mapping.Mapping, record map[string]any, own ...string) (mapping.Plan, error) {
-	if _, ordered := m.AlreadyOrdered(record); ordered {
+	if id, _ := m.AlreadyOrdered(record); id != 0 {
 		return m.PlanUngated(record)
 	}
 	return m.Plan(record, own...)
@@ -244,8 +244,24 @@ func numbered[V any](values map[string]V) (map[int64]V, error) {
 	return out, nil
 }
 
-// alreadyOrdered takes over the WHMCS order that Salesforce names, if WHMCS shows it and it is not another order's.
+// named follows what Salesforce says of a WHMCS order that is there already; false if it says nothing.
+func (w *worker) named(ctx context.Context, order *v1alpha1.ProvisioningOrder, m *mapping.Mapping, record map[string]any) (outcome, bool) {
+	id, err := m.AlreadyOrdered(record)
+	switch {
+	case err != nil:
+		return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("%w. Correct the field, or clear it if WHMCS has no such order, then set orderbridge.dev/requestedAt", err)), true
+	case id != 0:
+		return w.alreadyOrdered(ctx, order, id), true
+	}
+	return outcome{}, false
+}
+
+// alreadyOrdered takes over the WHMCS order that Salesforce names, if WHMCS shows it and it is not another order's. The
+// gate keeps two orders that name the same one from both finding it free.
 func (w *worker) alreadyOrdered(ctx context.Context, order *v1alpha1.ProvisioningOrder, id int64) outcome {
+	if !w.enter(order) {
+		return w.clientBusy(order)
+	}
 	orders, err := read(ctx, w, order, func(ctx context.Context) ([]whmcs.Order, error) {
 		return w.backend.Billing.GetOrders(ctx, whmcs.OrderFilter{ID: id})
 	})
@@ -270,6 +286,9 @@ func (w *worker) alreadyOrdered(ctx context.Context, order *v1alpha1.Provisionin
 		}
 		if taken {
 			return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("the Salesforce order names WHMCS order %d, which is that of another ProvisioningOrder: correct the order in Salesforce, then set orderbridge.dev/requestedAt", id))
+		}
+		if !w.gate.commit(w.clientKey(order), order.UID) {
+			return w.clientBusy(order)
 		}
 		order.Status.Whmcs = &v1alpha1.WhmcsOrder{OrderID: id, InvoiceID: theirs.InvoiceID, Status: theirs.Status}
 		return done(v1alpha1.PlannedReason, fmt.Sprintf("Salesforce already names WHMCS order %d", id))

@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
+	"github.com/orderbridge/orderbridge/internal/mapping"
+	"github.com/orderbridge/orderbridge/internal/salesforce"
 	"github.com/orderbridge/orderbridge/internal/whmcs"
 )
 
@@ -241,3 +243,149 @@ func TestMismatchStaysMismatch(t *testing.T) {
 		}
 	}
 }
+
+// TestSimilarOrdersAreNotOverlooked has WHMCS store no key and lose an answer, and make something else of the lines: old
+// versions ignore a quantity, and a cycle that a product does not have is changed.
+func TestSimilarOrdersAreNotOverlooked(t *testing.T) {
+	tests := map[string]struct {
+		services []whmcs.Service
+		notes    string
+		kind     kind
+		reason   string
+	}{
+		"quantity ignored": {services: []whmcs.Service{{ID: 1, OrderID: 11, PID: 188, Quantity: 1, BillingCycle: "Monthly"}}, kind: stallKind, reason: v1alpha1.OutcomeUnknownReason},
+		"cycle changed":    {services: []whmcs.Service{{ID: 1, OrderID: 11, PID: 188, Quantity: 2, BillingCycle: "Annually"}}, kind: stallKind, reason: v1alpha1.OutcomeUnknownReason},
+		"died over it":     {kind: stallKind, reason: v1alpha1.OutcomeUnknownReason},
+		"other products":   {services: []whmcs.Service{{ID: 1, OrderID: 11, PID: 9, Quantity: 2, BillingCycle: "Monthly"}}, kind: waitKind, reason: v1alpha1.SuspendedReason},
+		"another's":        {services: []whmcs.Service{{ID: 1, OrderID: 11, PID: 188, Quantity: 1}}, notes: "sfOrderId=8018b0000EjXuY2AQK", kind: waitKind, reason: v1alpha1.SuspendedReason},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := &books{order: whmcs.Order{ID: 11, UserID: 5, Status: "Pending", Notes: test.notes}, services: test.services}
+			order := testOrder(v1alpha1.PlanLine{OrderItemID: "a", PID: 188, Quantity: 2, BillingCycle: "monthly"})
+			order.Status.Calls = []v1alpha1.Call{call(v1alpha1.AddOrderCall)}
+			w := workerWith(b, neighbours{}, afterSettle)
+			w.backend.Spec.Suspend = true // stops in front of the next claim
+			if out := w.order(t.Context(), order); out.kind != test.kind || out.reason != test.reason {
+				t.Errorf("outcome %+v, want kind %d, reason %s", out, test.kind, test.reason)
+			}
+		})
+	}
+}
+
+// TestKeyOfTwoObjects does not take over an order that another object has: both would accept it.
+func TestKeyOfTwoObjects(t *testing.T) {
+	b := &books{order: whmcs.Order{ID: 11, UserID: 5, Status: "Pending", Notes: "sfOrderId=8018b0000EjXuY1AQK"}}
+	order := testOrder()
+	out := workerWith(b, neighbours{has: true}, modelEpoch).order(t.Context(), order)
+	if out.kind != stallKind || out.reason != v1alpha1.OutcomeUnknownReason || order.Status.Whmcs != nil {
+		t.Errorf("outcome %+v, whmcs %+v, want it stalled and nothing adopted", out, order.Status.Whmcs)
+	}
+}
+
+// TestAlreadyOrderedTakesTurns lets one of two orders that name the same WHMCS order find it free.
+func TestAlreadyOrderedTakesTurns(t *testing.T) {
+	b := &books{order: whmcs.Order{ID: 11, UserID: 5, Status: "Pending"}}
+	first, second := testOrder(), testOrder()
+	first.UID, second.UID = "first", "second"
+	w := workerWith(b, neighbours{}, modelEpoch)
+	if out := w.alreadyOrdered(t.Context(), first, 11); out.kind != doneKind {
+		t.Errorf("first: outcome %+v, want it adopted", out)
+	}
+	if out := w.alreadyOrdered(t.Context(), second, 11); out.reason != v1alpha1.ClientBusyReason || second.Status.Whmcs != nil {
+		t.Errorf("second: outcome %+v, whmcs %+v, want it to wait", out, second.Status.Whmcs)
+	}
+}
+
+// TestReliableMarkers takes a marker for evidence only where it was sent.
+func TestReliableMarkers(t *testing.T) {
+	own := v1alpha1.PlanLine{PID: 188, Quantity: 1, BillingCycle: "monthly", Domain: "shop.example"}
+	bare := v1alpha1.PlanLine{PID: 188, Quantity: 1, BillingCycle: "monthly"}
+	tests := map[string]struct {
+		lines []v1alpha1.PlanLine
+		want  verdictKind
+	}{
+		"the line has a domain of its own": {[]v1alpha1.PlanLine{own}, adoptVerdict},
+		"the line's domain is the key":     {[]v1alpha1.PlanLine{bare}, stallVerdict},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := &books{
+				order:    whmcs.Order{ID: 11, UserID: 5, Status: "Pending"},
+				services: []whmcs.Service{{ID: 1, OrderID: 11, PID: 188, Quantity: 1, BillingCycle: "Monthly", Domain: "shop.example"}},
+			}
+			order := testOrder(test.lines...)
+			order.Status.Calls = []v1alpha1.Call{call(v1alpha1.AddOrderCall)}
+			w := workerWith(b, neighbours{}, afterSettle)
+			w.backend.Markers = newMarkerMemory([]v1alpha1.Marker{v1alpha1.LineDomainMarker}, []v1alpha1.MarkerStatus{{Name: v1alpha1.LineDomainMarker, Stored: v1alpha1.MarkerStoredYes}})
+			seen, err := w.sightOf(t.Context(), order)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v := decideOrder(order.Status.Calls, seen, permission{}, testSettle); v.kind != test.want {
+				t.Errorf("verdict %+v, want kind %d", v, test.want)
+			}
+		})
+	}
+}
+
+// TestLearnsWhatWasSent learns nothing of a marker that an order had no place for.
+func TestLearnsWhatWasSent(t *testing.T) {
+	b := &books{order: whmcs.Order{ID: 11, UserID: 5, Status: "Active", LineItems: []whmcs.LineItem{{RelID: 1, Domain: "shop.example"}}}}
+	order := testOrder(v1alpha1.PlanLine{PID: 188, Quantity: 1, BillingCycle: "monthly", Domain: "shop.example"})
+	order.Status.Whmcs = &v1alpha1.WhmcsOrder{OrderID: 11}
+	order.Status.Calls = []v1alpha1.Call{call(v1alpha1.AddOrderCall, settled(v1alpha1.SucceededOutcome))}
+	w := workerWith(b, neighbours{}, modelEpoch)
+	w.backend.Markers = newMarkerMemory([]v1alpha1.Marker{v1alpha1.LineDomainMarker}, nil)
+	if err := w.learn(t.Context(), order, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.backend.Markers.list(); len(got) != 1 || got[0].Stored != v1alpha1.MarkerStoredUnknown {
+		t.Errorf("learnt %v, want it to stay Unknown", got)
+	}
+}
+
+// TestSentAgainOnlyIfWanted reads the order from Salesforce before AddOrder is sent once more.
+func TestSentAgainOnlyIfWanted(t *testing.T) {
+	rules, err := mapping.Parse([]byte("version: 1\nclient: 5\ngate:\n  order.Status: Approved\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		record  salesforce.Record
+		reason  string
+		adopted int64
+		planned bool
+	}{
+		"taken back":      {salesforce.Record{"Status": "Draft"}, v1alpha1.GateClosedReason, 0, false},
+		"entered by hand": {salesforce.Record{"Status": "Approved", "WHMCS_Order_ID__c": "11"}, v1alpha1.AdoptedReason, 11, true},
+		"noted in words":  {salesforce.Record{"Status": "Approved", "WHMCS_Order_ID__c": "#11"}, v1alpha1.OutcomeUnknownReason, 0, true},
+		"still wanted":    {salesforce.Record{"Status": "Approved"}, "", 0, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := &books{order: whmcs.Order{ID: 11, UserID: 5, Status: "Active"}}
+			order := testOrder(v1alpha1.PlanLine{PID: 188, Quantity: 1, BillingCycle: "monthly"})
+			order.Status.Calls = []v1alpha1.Call{call(v1alpha1.AddOrderCall, settled(v1alpha1.NotFoundOutcome))}
+			w := workerWith(b, neighbours{}, afterSettle)
+			w.backend.Book, w.backend.Reporting = &ledger{OrderReader: page{test.record}}, rules
+			out, ok := w.stillWanted(t.Context(), order)
+			if ok != (test.reason == "") || out.reason != test.reason {
+				t.Errorf("outcome %+v, want reason %q", out, test.reason)
+			}
+			if known := order.Status.Whmcs; (known != nil) != (test.adopted != 0) || known != nil && known.OrderID != test.adopted {
+				t.Errorf("whmcs %+v, want %d", known, test.adopted)
+			}
+			if got := order.Status.Plan != nil; got != test.planned {
+				t.Errorf("planned %t, want %t", got, test.planned)
+			}
+		})
+	}
+}
+
+// page is a Salesforce with one order.
+type page struct {
+	record salesforce.Record
+}
+
+func (p page) Order(context.Context, string) (salesforce.Record, error) { return p.record, nil }

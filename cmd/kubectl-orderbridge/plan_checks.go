@@ -102,6 +102,8 @@ func namedCheck(preview *controllers.Preview, plan *orderPlan) planCheck {
 		return miss(name, "Nothing: it is not ordered again.", "%s has WHMCS order %d", plan.Object.Name, plan.Object.WhmcsOrderID)
 	case preview.Named > 0:
 		return miss(name, "If that is right, nothing: it is taken over. If not, clear the field in Salesforce.", "Salesforce names WHMCS order %d", preview.Named)
+	case preview.NamedErr != nil:
+		return miss(name, "Correct the field, or clear it if WHMCS has no such order.", "%v", preview.NamedErr)
 	default:
 		return ok(name, "Salesforce names no WHMCS order")
 	}

@@ -153,8 +153,19 @@ func (m *Mapping) scope(order map[string]any) scope {
 	return scope{order: order, account: asRecord(lookup(order, m.fields.accountPath))}
 }
 
-// AlreadyOrdered returns the WHMCS order id that the Salesforce order carries, if it carries one.
-func (m *Mapping) AlreadyOrdered(order map[string]any) (whmcsOrderID int64, ok bool) {
-	id, err := toID(order[m.fields.whmcsOrderID])
-	return id, err == nil
+// AlreadyOrdered returns the WHMCS order id that the Salesforce order carries, or 0 if it carries none. The error says that
+// the field holds something else: somebody may have noted an order there, so it is not taken for empty.
+func (m *Mapping) AlreadyOrdered(order map[string]any) (whmcsOrderID int64, err error) {
+	v := order[m.fields.whmcsOrderID]
+	if isEmpty(v) {
+		return 0, nil
+	}
+	id, err := toInt(v)
+	if err == nil && id < 0 {
+		err = fmt.Errorf("%d is not an id", id)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("the field %s of the Salesforce order holds no WHMCS order id: %w", m.fields.whmcsOrderID, err)
+	}
+	return id, nil
 }

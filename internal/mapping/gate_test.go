@@ -53,22 +53,24 @@ func TestGateSOQLEscapes(t *testing.T) {
 func TestAlreadyOrdered(t *testing.T) {
 	m := parse(t, "version: 1\nclient: 9\n")
 	tests := map[string]struct {
-		value  any
-		want   int64
-		wantOK bool
+		value any
+		want  int64
+		bad   bool
 	}{
-		"empty":  {nil, 0, false},
-		"blank":  {" ", 0, false},
-		"text":   {"4711", 4711, true},
-		"number": {json.Number("4711.0"), 4711, true},
-		"zero":   {"0", 0, false},
-		"words":  {"none", 0, false},
+		"empty":    {value: nil},
+		"blank":    {value: " "},
+		"text":     {value: "4711", want: 4711},
+		"number":   {value: json.Number("4711.0"), want: 4711},
+		"zero":     {value: "0"},
+		"negative": {value: "-1", bad: true},
+		"words":    {value: "#4711", bad: true},
+		"two":      {value: "4711, 4712", bad: true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, ok := m.AlreadyOrdered(map[string]any{"WHMCS_Order_ID__c": tt.value})
-			if ok != tt.wantOK || ok && got != tt.want {
-				t.Errorf("AlreadyOrdered() = %d, %t, want %d, %t", got, ok, tt.want, tt.wantOK)
+			got, err := m.AlreadyOrdered(map[string]any{"WHMCS_Order_ID__c": tt.value})
+			if got != tt.want || (err != nil) != tt.bad {
+				t.Errorf("AlreadyOrdered() = %d, %v, want %d, error %t", got, err, tt.want, tt.bad)
 			}
 		})
 	}
