@@ -120,7 +120,7 @@ func (w *worker) failedModule(ctx context.Context, order *v1alpha1.ProvisioningO
 
 // claimAccept claims AcceptOrder in a write of its own and calls it.
 func (w *worker) claimAccept(ctx context.Context, order *v1alpha1.ProvisioningOrder, forced bool) outcome {
-	if w.backend.Spec.Suspend {
+	if w.isSuspended(order) {
 		return suspended()
 	}
 	if w.backend.Admission.State() == whmcs.AdmissionOpen {

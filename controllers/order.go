@@ -117,7 +117,7 @@ func (w *worker) adopt(ctx context.Context, order *v1alpha1.ProvisioningOrder, v
 
 // addOrder claims and calls AddOrder.
 func (w *worker) addOrder(ctx context.Context, order *v1alpha1.ProvisioningOrder, baseline int64, forced bool) outcome {
-	if w.backend.Spec.Suspend {
+	if w.isSuspended(order) {
 		return suspended()
 	}
 	if w.theirs == nil {
@@ -136,6 +136,10 @@ func (w *worker) addOrder(ctx context.Context, order *v1alpha1.ProvisioningOrder
 	if !w.gate.commit(w.clientKey(order), order.UID) {
 		release(errNotAsked)
 		return w.clientBusy(order)
+	}
+	if w.isSuspended(order) {
+		release(errNotAsked)
+		return suspended()
 	}
 	timeout := w.backend.Spec.Whmcs.Timeouts.AddOrder.Duration
 	call := v1alpha1.Call{Step: v1alpha1.AddOrderCall, Baseline: baseline, Forced: forced}
@@ -245,7 +249,7 @@ func (w *worker) ordered(ctx context.Context, order *v1alpha1.ProvisioningOrder,
 	w.settle(order, v1alpha1.AddOrderCall, v1alpha1.SucceededOutcome, "")
 	order.Status.Whmcs = &v1alpha1.WhmcsOrder{OrderID: result.OrderID, InvoiceID: result.InvoiceID, Status: whmcsPending}
 	order.Status.Failures = 0
-	if ctx.Err() == nil && !w.backend.Spec.Suspend {
+	if ctx.Err() == nil && !w.isSuspended(order) {
 		w.open(order, acceptStep, v1alpha1.Call{Step: v1alpha1.AcceptOrderCall}, w.backend.Spec.Whmcs.Timeouts.AcceptOrder.Duration)
 		w.accepting = true
 	}

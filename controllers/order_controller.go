@@ -120,7 +120,7 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, order *v1alpha1.Provisi
 		return r.letGo(ctx, order, backend)
 	}
 	w := &worker{
-		clock: r.Clock, reader: r.Reader, writer: r.Status(), backend: backend, pace: r.pace, gate: r.gate, others: r.others, learnt: r.Learnt,
+		clock: r.Clock, reader: r.Reader, writer: r.Status(), backend: backend, backends: r.Backends, pace: r.pace, gate: r.gate, others: r.others, learnt: r.Learnt,
 		began: *order.Status.DeepCopy(), stored: *order.Status.DeepCopy(), waitedFor: r.Backends.waiting.reason(client.ObjectKeyFromObject(order)),
 	}
 	if order.Status.State == v1alpha1.ProvisionedState && !asks(order) {

@@ -24,8 +24,10 @@ type worker struct {
 	reader  client.Reader
 	writer  statusWriter
 	backend *Backend
-	pace    *pacer
-	gate    *clientGate
+	// backends has the pipelines as they are now. It is nil where an order is worked on by hand.
+	backends *Backends
+	pace     *pacer
+	gate     *clientGate
 	// others finds what other orders hold.
 	others owners
 	// learnt is told what was found out about the markers.
@@ -57,6 +59,17 @@ func (w *worker) now() time.Time {
 
 func (w *worker) pipeline(order *v1alpha1.ProvisioningOrder) types.NamespacedName {
 	return types.NamespacedName{Namespace: order.Namespace, Name: order.Spec.PipelineRef.Name}
+}
+
+// isSuspended tells whether the pipeline is suspended now. The pass may have begun before that, and waited long for its
+// turn at WHMCS.
+func (w *worker) isSuspended(order *v1alpha1.ProvisioningOrder) bool {
+	if w.backends != nil {
+		if now := w.backends.Get(w.pipeline(order)); now != nil {
+			return now.Spec.Suspend
+		}
+	}
+	return w.backend.Spec.Suspend
 }
 
 // permission is what was asked for this order.

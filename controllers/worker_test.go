@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -389,3 +390,23 @@ type page struct {
 }
 
 func (p page) Order(context.Context, string) (salesforce.Record, error) { return p.record, nil }
+
+// TestSuspendedWhileWaitingForATurn sends nothing if the pipeline was suspended after the pass began. Claiming panics.
+func TestSuspendedWhileWaitingForATurn(t *testing.T) {
+	order := testOrder(v1alpha1.PlanLine{PID: 188, Quantity: 1, BillingCycle: "monthly"})
+	w := workerWith(&books{order: whmcs.Order{ID: 3, UserID: 5}}, neighbours{}, modelEpoch)
+	w.theirs, w.backends = map[string]any{}, NewBackends()
+	now := NewBackend(*w.backend, nil)
+	now.Spec.Suspend = true
+	admission := &interrupted{meanwhile: func() { w.backends.Set(w.pipeline(order), now) }}
+	w.backend.Admission = admission
+	w.seen = &sight{}
+	w.gate.enter(w.clientKey(order), order)
+	out := w.order(t.Context(), order)
+	if out.kind != waitKind || out.reason != v1alpha1.SuspendedReason {
+		t.Errorf("outcome %+v, want it to wait as Suspended", out)
+	}
+	if !errors.Is(admission.released[len(admission.released)-1], errNotAsked) {
+		t.Errorf("released with %v: a call that was not made says nothing about WHMCS", admission.released)
+	}
+}
