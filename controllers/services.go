@@ -185,11 +185,12 @@ func carriesAnyKey(theirs whmcs.Order) bool {
 	})
 }
 
-// learn finds out, once, whether this WHMCS stores the markers.
+// learn finds out, once, whether this WHMCS stores the markers. Only an order of which AddOrder itself told can show it: in
+// another, a person may have written the key.
 func (w *worker) learn(ctx context.Context, order *v1alpha1.ProvisioningOrder, services []whmcs.Service) error {
 	markers := w.backend.Markers
 	sent := lastCall(order.Status.Calls, v1alpha1.AddOrderCall)
-	if !markers.unknown() || sent == nil {
+	if !markers.unknown() || sent == nil || sent.Outcome != v1alpha1.SucceededOutcome {
 		return nil
 	}
 	if err := w.findFields(ctx, order); err != nil {

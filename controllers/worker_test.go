@@ -332,17 +332,34 @@ func TestReliableMarkers(t *testing.T) {
 
 // TestLearnsWhatWasSent learns nothing of a marker that an order had no place for.
 func TestLearnsWhatWasSent(t *testing.T) {
-	b := &books{order: whmcs.Order{ID: 11, UserID: 5, Status: "Active", LineItems: []whmcs.LineItem{{RelID: 1, Domain: "shop.example"}}}}
-	order := testOrder(v1alpha1.PlanLine{PID: 188, Quantity: 1, BillingCycle: "monthly", Domain: "shop.example"})
-	order.Status.Whmcs = &v1alpha1.WhmcsOrder{OrderID: 11}
-	order.Status.Calls = []v1alpha1.Call{call(v1alpha1.AddOrderCall, settled(v1alpha1.SucceededOutcome))}
-	w := workerWith(b, neighbours{}, modelEpoch)
-	w.backend.Markers = newMarkerMemory([]v1alpha1.Marker{v1alpha1.LineDomainMarker}, nil)
-	if err := w.learn(t.Context(), order, nil); err != nil {
-		t.Fatal(err)
+	own := whmcs.Order{ID: 11, UserID: 5, Status: "Active", LineItems: []whmcs.LineItem{{RelID: 1, Domain: "shop.example"}}}
+	keyed := whmcs.Order{ID: 11, UserID: 5, Status: "Active", Notes: "sfOrderId=8018b0000EjXuY1AQK"}
+	tests := map[string]struct {
+		theirs  whmcs.Order
+		marker  v1alpha1.Marker
+		outcome v1alpha1.CallOutcome
+		want    v1alpha1.MarkerStored
+	}{
+		"stored":                      {keyed, v1alpha1.NotesMarker, v1alpha1.SucceededOutcome, v1alpha1.MarkerStoredYes},
+		"not stored":                  {own, v1alpha1.NotesMarker, v1alpha1.SucceededOutcome, v1alpha1.MarkerStoredNo},
+		"no line without a domain":    {own, v1alpha1.LineDomainMarker, v1alpha1.SucceededOutcome, v1alpha1.MarkerStoredUnknown},
+		"perhaps written by a person": {keyed, v1alpha1.NotesMarker, v1alpha1.FoundOutcome, v1alpha1.MarkerStoredUnknown},
 	}
-	if got := w.backend.Markers.list(); len(got) != 1 || got[0].Stored != v1alpha1.MarkerStoredUnknown {
-		t.Errorf("learnt %v, want it to stay Unknown", got)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			order := testOrder(v1alpha1.PlanLine{PID: 188, Quantity: 1, BillingCycle: "monthly", Domain: "shop.example"})
+			order.Status.Whmcs = &v1alpha1.WhmcsOrder{OrderID: 11}
+			order.Status.Calls = []v1alpha1.Call{call(v1alpha1.AddOrderCall, settled(test.outcome))}
+			w := workerWith(&books{order: test.theirs}, neighbours{}, modelEpoch)
+			w.learnt = func(context.Context, types.NamespacedName, []v1alpha1.MarkerStatus) {}
+			w.backend.Markers = newMarkerMemory([]v1alpha1.Marker{test.marker}, nil)
+			if err := w.learn(t.Context(), order, nil); err != nil {
+				t.Fatal(err)
+			}
+			if got := w.backend.Markers.list(); len(got) != 1 || got[0].Stored != test.want {
+				t.Errorf("learnt %v, want %s", got, test.want)
+			}
+		})
 	}
 }
 

@@ -108,6 +108,23 @@ var stories = map[string]story{
 			s.work()
 		},
 	},
+	"answer-lost-lines-changed": {
+		title: "The answer is lost, and WHMCS made something else of the lines", lines: sim,
+		about: "This WHMCS is older than 8.12: it stores no notes and ignores quantities. The order that it made has neither the key nor exactly " +
+			"the lines, but it was made after the call and has one of the products. So nothing is sent again, and a person looks.",
+		tell: func(s *stage) {
+			s.fault("this WHMCS does not store notes", whmcsbox.Fault{Kind: whmcsbox.NotesIgnored, Action: addOrder})
+			s.fault("this WHMCS ignores quantities", whmcsbox.Fault{Kind: whmcsbox.QtyIgnored, Action: addOrder})
+			s.fault("the connection will break after the next AddOrder is done", whmcsbox.Fault{Kind: whmcsbox.DropAfter, Action: addOrder, Count: 1})
+			s.work()
+			s.workFor(time.Hour)
+			s.say("the person on duty writes the key into the notes of WHMCS order 1, and sets the quantity of service 1 to 2")
+			must(s.t, s.far.Whmcs.SetOrderNotes(1, "sfOrderId="+s.order.ID))
+			must(s.t, s.far.Whmcs.UpdateService(1, func(sv *whmcsbox.Service) { sv.Qty = 2 }))
+			s.request("the person on duty")
+			s.work()
+		},
+	},
 	"forced": {
 		title: "A person forces the order", lines: internet,
 		about: "This WHMCS does not store notes. The connection breaks before anything is made, and meanwhile the customer orders the same twice in the client area. " +
@@ -202,6 +219,8 @@ var stories = map[string]story{
 			s.fault("this WHMCS ignores quantities", whmcsbox.Fault{Kind: whmcsbox.QtyIgnored, Action: addOrder})
 			s.work()
 			s.workFor(time.Hour)
+			s.say("the manager starts again, and looks at every order that is not done")
+			s.look()
 			s.say("the person on duty sets the quantity of service 1 to 2 in WHMCS")
 			must(s.t, s.far.Whmcs.UpdateService(1, func(sv *whmcsbox.Service) { sv.Qty = 2 }))
 			s.request("the person on duty")
