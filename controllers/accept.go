@@ -64,6 +64,9 @@ func (w *worker) lookAtOrder(ctx context.Context, order *v1alpha1.ProvisioningOr
 	if err != nil || theirs == nil {
 		return acceptance{at: began}, err
 	}
+	if why := stranger(order, theirs); why != "" {
+		return acceptance{at: began, found: true, stranger: why}, nil
+	}
 	known := order.Status.Whmcs
 	known.Status = theirs.Status
 	if known.InvoiceID == 0 {

@@ -215,6 +215,8 @@ type acceptance struct {
 	at time.Time
 	// found is false if WHMCS does not show the order.
 	found bool
+	// stranger says why the order of that id is not this one's, or is empty.
+	stranger string
 	// accepted is true if WHMCS was known to have accepted the order at some time.
 	accepted bool
 	// status of the order.
@@ -235,6 +237,9 @@ func decideAccept(calls []v1alpha1.Call, seen acceptance, allowed permission, se
 	case !seen.found:
 		return verdict{kind: stallVerdict, reason: v1alpha1.OutcomeUnknownReason, evidence: "WHMCS does not show the order any more. " +
 			"If somebody deleted it by mistake, restore it there, then set orderbridge.dev/requestedAt; if it is to be ordered anew, clear its WHMCS order id in Salesforce and delete this object"}
+	case seen.stranger != "":
+		return verdict{kind: stallVerdict, reason: v1alpha1.OutcomeUnknownReason, evidence: seen.stranger + ". Was the pipeline pointed to another WHMCS, " +
+			"or WHMCS restored from a backup, or the order moved there? Mend that, then set orderbridge.dev/requestedAt; if it is to be ordered anew, clear its WHMCS order id in Salesforce and delete this object"}
 	case strings.EqualFold(seen.status, whmcsActive):
 		return verdict{kind: adoptVerdict, evidence: "the order is Active in WHMCS"}
 	case strings.EqualFold(seen.status, whmcsCancelled):

@@ -197,7 +197,7 @@ func (w *worker) learn(ctx context.Context, order *v1alpha1.ProvisioningOrder, s
 		return err
 	}
 	theirs, err := w.readOrder(ctx, order)
-	if err != nil || theirs == nil {
+	if err != nil || theirs == nil || stranger(order, theirs) != "" {
 		return err
 	}
 	seen := map[v1alpha1.Marker]bool{

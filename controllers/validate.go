@@ -272,13 +272,8 @@ func (w *worker) alreadyOrdered(ctx context.Context, order *v1alpha1.Provisionin
 		if theirs.ID != id {
 			continue
 		}
-		own := inNotes(theirs.Notes, orderKey(order)) || inDomains(theirs.LineItems, order)
-		switch {
-		case theirs.UserID != 0 && theirs.UserID != order.Status.Plan.ClientID:
-			return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("the Salesforce order names WHMCS order %d, which belongs to client %d and not to client %d: correct the order in Salesforce, then set orderbridge.dev/requestedAt",
-				id, theirs.UserID, order.Status.Plan.ClientID))
-		case !own && carriesAnyKey(theirs):
-			return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("the Salesforce order names WHMCS order %d, which carries the key of another Salesforce order: correct the order in Salesforce, then set orderbridge.dev/requestedAt", id))
+		if why := stranger(order, &theirs); why != "" {
+			return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("the Salesforce order names WHMCS order %d, but %s: correct the order in Salesforce, then set orderbridge.dev/requestedAt", id, why))
 		}
 		taken, err := w.others.hasOrder(ctx, order, id)
 		if err != nil {

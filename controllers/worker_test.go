@@ -408,6 +408,26 @@ type page struct {
 
 func (p page) Order(context.Context, string) (salesforce.Record, error) { return p.record, nil }
 
+// TestStrangerIsNotAccepted leaves an order alone that has the id of ours but is somebody else's, as after a change of the
+// pipeline's URL. AcceptOrder is not in the books, so calling it panics.
+func TestStrangerIsNotAccepted(t *testing.T) {
+	tests := map[string]whmcs.Order{
+		"another client's":    {ID: 7, UserID: 6, Status: "Pending"},
+		"another order's key": {ID: 7, UserID: 5, Status: "Pending", Notes: "sfOrderId=8018b0000EjXuY2AQK"},
+		"active already":      {ID: 7, UserID: 6, Status: "Active"},
+	}
+	for name, theirs := range tests {
+		t.Run(name, func(t *testing.T) {
+			order := testOrder()
+			order.Status.Whmcs = &v1alpha1.WhmcsOrder{OrderID: 7}
+			out := workerWith(&books{order: theirs}, neighbours{}, modelEpoch).accept(t.Context(), order)
+			if out.kind != stallKind || out.reason != v1alpha1.OutcomeUnknownReason || order.Status.Whmcs.AcceptedAt != nil {
+				t.Errorf("outcome %+v, whmcs %+v, want it stalled as OutcomeUnknown", out, order.Status.Whmcs)
+			}
+		})
+	}
+}
+
 // TestSuspendedWhileWaitingForATurn sends nothing if the pipeline was suspended after the pass began. Claiming panics.
 func TestSuspendedWhileWaitingForATurn(t *testing.T) {
 	order := testOrder(v1alpha1.PlanLine{PID: 188, Quantity: 1, BillingCycle: "monthly"})
