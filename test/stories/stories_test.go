@@ -273,6 +273,22 @@ var stories = map[string]story{
 			s.work()
 		},
 	},
+	"taken-back-meanwhile": {
+		title: "The order is taken back in Salesforce while its answer is lost", lines: sim,
+		about: "Nothing was made, so AddOrder would be sent again; but the order is read from Salesforce before that, and waits. When it is " +
+			"released again it is planned afresh.",
+		tell: func(s *stage) {
+			s.fault("the connection will break before the next AddOrder is done", whmcsbox.Fault{Kind: whmcsbox.DropBefore, Action: addOrder, Count: 1})
+			s.workFor(time.Minute)
+			s.say("somebody takes the order back in Salesforce")
+			must(s.t, s.far.Salesforce.Update(s.order.ID, map[string]any{"Activation_Status__c": "Not Started"}))
+			s.workFor(time.Hour)
+			s.say("it is released again, with five SIM cards instead of two")
+			must(s.t, s.far.Salesforce.Update(s.order.Lines[0].ID, map[string]any{"Quantity": 5.0}))
+			must(s.t, s.far.Salesforce.Update(s.order.ID, map[string]any{"Activation_Status__c": "Activating"}))
+			s.work()
+		},
+	},
 	"request-during-the-call": {
 		title: "A request comes while AddOrder is under way", lines: sim,
 		about: "The object changes under the reconciler. The answer is written down all the same, since only annotations changed, and the request is handled after that.",
