@@ -80,7 +80,8 @@ func findAnswer(body []byte) (found, error) {
 
 // answersIn returns the objects of a body that have the form of an answer. What
 // lies inside an object, a row with a "status" of its own for instance, is none.
-func answersIn(body []byte) (all []found, err error) {
+func answersIn(body []byte) ([]found, error) {
+	var all []found
 	at := 0
 	for range maxCandidates {
 		i := bytes.IndexByte(body[at:], '{')
