@@ -77,31 +77,27 @@ func (w *worker) rows(order *v1alpha1.ProvisioningOrder, result mapping.Result) 
 // errLineDeleted says that a line was deleted in Salesforce after its service was made.
 var errLineDeleted = errors.New("restore it from the recycle bin, then set orderbridge.dev/requestedAt; or finish the order in Salesforce by hand and delete this object")
 
-// write writes the lines, and the order once they are written: Salesforce writes what it can of a request, and an order
-// must not say Activated while a line of it lacks its service ids. It returns the first error of any.
+// write writes the lines, and the order if they are written: it must not say Activated while a line of it lacks its
+// service ids. It returns the error of the first record that is to blame.
 func (w *worker) write(ctx context.Context, records []salesforce.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
-	last := len(records) - 1
-	for _, part := range [][]salesforce.Record{records[:last], records[last:]} {
-		if len(part) == 0 {
-			continue
-		}
-		results, err := w.backend.Book.Write(ctx, part)
-		if err != nil {
-			return err
-		}
-		for i, result := range results {
-			if salesforce.ClassOf(result.Err) == salesforce.Deleted && part[i].Type() == "OrderItem" {
-				return fmt.Errorf("order product %s was deleted in Salesforce after it was provisioned: %w", part[i].ID(), errLineDeleted)
-			}
-			if result.Err != nil {
-				return result.Err
-			}
+	results, err := w.backend.Book.Write(ctx, records)
+	if err != nil {
+		return err
+	}
+	for i, result := range results {
+		switch {
+		case salesforce.RolledBack(result.Err):
+			err = result.Err
+		case salesforce.ClassOf(result.Err) == salesforce.Deleted && i < len(records)-1:
+			return fmt.Errorf("order product %s was deleted in Salesforce after it was provisioned: %w", records[i].ID(), errLineDeleted)
+		case result.Err != nil:
+			return result.Err
 		}
 	}
-	return nil
+	return err
 }
 
 // unwritten says what an error of the write-back means.

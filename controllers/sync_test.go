@@ -90,7 +90,7 @@ func TestReportsAgainWhenAsked(t *testing.T) {
 	}
 }
 
-// rowByRow is a Salesforce that refuses some rows and writes the others.
+// rowByRow is a Salesforce that refuses some rows and writes the others, but the last only if all before it are written.
 type rowByRow struct {
 	OrderReader
 	refuses string
@@ -100,12 +100,17 @@ type rowByRow struct {
 
 func (b *rowByRow) Write(_ context.Context, records []salesforce.Record) ([]salesforce.SaveResult, error) {
 	results := make([]salesforce.SaveResult, len(records))
+	refused := false
 	for i, record := range records {
-		if record.Type() == b.refuses {
+		switch {
+		case record.Type() == b.refuses:
 			results[i].Err = &salesforce.Error{Class: b.class, Message: "no"}
-			continue
+			refused = true
+		case refused:
+			results[i].Err = &salesforce.Error{Code: "ALL_OR_NONE_OPERATION_ROLLED_BACK", Message: "no"}
+		default:
+			b.written = append(b.written, record.Type())
 		}
-		b.written = append(b.written, record.Type())
 	}
 	return results, nil
 }

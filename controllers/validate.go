@@ -259,7 +259,7 @@ func (w *worker) named(ctx context.Context, order *v1alpha1.ProvisioningOrder, m
 // alreadyOrdered takes over the WHMCS order that Salesforce names, if WHMCS shows it and it is not another order's. The
 // gate keeps two orders that name the same one from both finding it free.
 func (w *worker) alreadyOrdered(ctx context.Context, order *v1alpha1.ProvisioningOrder, id int64) outcome {
-	if !w.enter(order) {
+	if !w.enter(ctx, order) {
 		return w.clientBusy(order)
 	}
 	orders, err := read(ctx, w, order, func(ctx context.Context) ([]whmcs.Order, error) {

@@ -1,10 +1,12 @@
 package salesforce
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -27,7 +29,7 @@ const (
 	// The pace of requests under load: so many go at once, then one in each of these times unless it is full. An org's calls
 	// in 24 hours are limited, and under load nobody notices that a result is written a little later.
 	batchBurst            = 8
-	readEvery, writeEvery = 500 * time.Millisecond, time.Second
+	readEvery, writeEvery = 500 * time.Millisecond, 2 * time.Second
 )
 
 // NewBatcher makes a Batcher whose reads select sel. It needs no closing.
@@ -56,8 +58,9 @@ func (b *Batcher) Order(ctx context.Context, id string) (Record, error) {
 	return order, err
 }
 
-// Write updates the records of one order, as Update does. They travel in one request (unless one request cannot hold
-// them) and in the caller's order of types: lines given before their order are written before it.
+// Write updates the records of one order, as Update does, but writes the last of them only if all others are written: an
+// order that is given after its lines never says more than they do. If others of them cannot be written, the error of
+// the last is RolledBack.
 func (b *Batcher) Write(ctx context.Context, records []Record) ([]SaveResult, error) {
 	if len(records) == 0 {
 		return nil, nil
@@ -66,7 +69,7 @@ func (b *Batcher) Write(ctx context.Context, records []Record) ([]SaveResult, er
 	if err := checkRecords(records); err != nil {
 		return nil, err
 	}
-	if _, err := collection(records); err != nil {
+	if _, err := collection(records, false); err != nil {
 		return nil, err
 	}
 	// The batch may outlive the caller, who is free to change the records once this returns.
@@ -133,26 +136,71 @@ func touches(records []Record, ids map[ID]bool) bool {
 	return false
 }
 
+// writeRecords writes the records of a lone call together. Of several calls, none of which may spoil another's, it writes
+// the last records in a second request.
 func (b *Batcher) writeRecords(ctx context.Context, batch []*call[[]Record, []SaveResult]) {
-	var p packing
-	for _, c := range batch {
-		if !p.add(c.ask) {
-			// Only a call that is alone in its batch does not fit; Update cuts it.
-			c.answer, c.err = b.client.Update(ctx, c.ask)
-			return
-		}
-	}
-	results, err := b.client.Update(ctx, p.records())
-	if len(batch) > 1 && isMalformed(err) {
-		// One caller's record spoilt the whole request: the others must not be told that theirs are refused.
-		for _, c := range batch {
-			c.answer, c.err = b.client.Update(ctx, c.ask)
-		}
+	if alone := batch[0]; len(batch) == 1 && oneRequest(alone.ask) == len(alone.ask) {
+		alone.answer, alone.err = b.client.UpdateTogether(ctx, alone.ask)
 		return
 	}
-	split := p.split(results)
+	first := make([]part, len(batch))
 	for i, c := range batch {
-		c.answer, c.err = split[i], err
+		first[i].records = c.ask[:len(c.ask)-1]
+	}
+	b.writeParts(ctx, first)
+	second := make([]part, len(batch))
+	for i, c := range batch {
+		if first[i].written() {
+			second[i].records = c.ask[len(c.ask)-1:]
+		}
+	}
+	b.writeParts(ctx, second)
+	for i, c := range batch {
+		last := second[i].results
+		if second[i].records == nil {
+			last = []SaveResult{{ID: c.ask[len(c.ask)-1].ID(), Err: &Error{Op: opUpdate, Code: codeRolledBack, Message: "another record of the order was not written"}}}
+		}
+		c.answer, c.err = append(first[i].results, last...), cmp.Or(first[i].err, second[i].err)
+	}
+}
+
+// part is what goes of a call with one request.
+type part struct {
+	records []Record
+	results []SaveResult
+	err     error
+}
+
+// written tells whether all records were.
+func (p *part) written() bool {
+	return p.err == nil && !slices.ContainsFunc(p.results, func(r SaveResult) bool { return r.Err != nil })
+}
+
+// writeParts writes parts of several calls in one request, if it holds them.
+func (b *Batcher) writeParts(ctx context.Context, parts []part) {
+	var p packing
+	fit := true
+	for _, part := range parts {
+		fit = fit && p.add(part.records)
+	}
+	if fit && p.rows == 0 {
+		return
+	}
+	if fit {
+		results, err := b.client.Update(ctx, p.records())
+		if len(parts) == 1 || !isMalformed(err) {
+			split := p.split(results)
+			for i := range parts {
+				parts[i].results, parts[i].err = split[i], err
+			}
+			return
+		}
+		// One caller's record spoilt the whole request: the others must not be told that theirs are refused.
+	}
+	for i := range parts {
+		if len(parts[i].records) > 0 {
+			parts[i].results, parts[i].err = b.client.Update(ctx, parts[i].records)
+		}
 	}
 }
 

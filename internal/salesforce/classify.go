@@ -29,6 +29,7 @@ var codeMeanings = map[string]meaning{
 	"SERVER_UNAVAILABLE":                            {class: Transient},
 	"UNKNOWN_EXCEPTION":                             {class: Transient, mute: true},
 	"QUERY_TIMEOUT":                                 {class: Transient},
+	codeRolledBack:                                  {class: Transient},
 	"API_CURRENTLY_DISABLED":                        {class: Transient},
 	"INVALID_QUERY_LOCATOR":                         {class: Transient},
 	"UNABLE_TO_LOCK_ROW":                            {class: RowLocked},

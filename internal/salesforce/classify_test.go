@@ -27,6 +27,7 @@ func TestStatusError(t *testing.T) {
 		"SERVER_UNAVAILABLE":                            {503, one("SERVER_UNAVAILABLE", "x"), false, Transient},
 		"UNKNOWN_EXCEPTION":                             {500, one("UNKNOWN_EXCEPTION", "x"), false, Transient},
 		"QUERY_TIMEOUT":                                 {400, one("QUERY_TIMEOUT", "x"), false, Transient},
+		"ALL_OR_NONE_OPERATION_ROLLED_BACK":             {200, one("ALL_OR_NONE_OPERATION_ROLLED_BACK", "x"), true, Transient},
 		"API_CURRENTLY_DISABLED":                        {503, one("API_CURRENTLY_DISABLED", "x"), false, Transient},
 		"INVALID_QUERY_LOCATOR":                         {400, one("INVALID_QUERY_LOCATOR", "x"), false, Transient},
 		"UNABLE_TO_LOCK_ROW":                            {400, one("UNABLE_TO_LOCK_ROW", "x"), false, RowLocked},

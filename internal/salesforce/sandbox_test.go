@@ -222,6 +222,50 @@ func TestSandboxFaults(t *testing.T) {
 	}
 }
 
+// TestSandboxOrderSaysNoMoreThanItsLines has a line that cannot be written. Its order, alone or among others, must not be
+// written either, and the others must.
+func TestSandboxOrderSaysNoMoreThanItsLines(t *testing.T) {
+	for name, others := range map[string]int{"alone": 0, "among others": 5} {
+		t.Run(name, func(t *testing.T) {
+			org, client := connect(t, sandbox.Options{})
+			if _, err := org.SetFault(sandbox.Fault{Name: sandbox.FaultLatency, Endpoint: "collections.update", Delay: sandbox.Duration(100 * time.Millisecond)}); err != nil {
+				t.Fatal(err)
+			}
+			batcher := salesforce.NewBatcher(client, wanted)
+			var wg sync.WaitGroup
+			for n := range 1 + others {
+				id, lines := seed(t, org, 2)
+				if bad := n == others; bad {
+					if err := org.Delete(lines[1]); err != nil {
+						t.Fatal(err)
+					}
+				}
+				wg.Go(func() {
+					records := []salesforce.Record{
+						salesforce.NewRecord("OrderItem", salesforce.ID(lines[0]), map[string]any{"WHMCS_Service_ID__c": "7"}),
+						salesforce.NewRecord("OrderItem", salesforce.ID(lines[1]), map[string]any{"WHMCS_Service_ID__c": "8"}),
+						salesforce.NewRecord("Order", salesforce.ID(id), map[string]any{"Activation_Status__c": "Activated"}),
+					}
+					results, err := batcher.Write(t.Context(), records)
+					if err != nil || len(results) != len(records) {
+						t.Errorf("%d results, %v", len(results), err)
+						return
+					}
+					bad := n == others
+					if salesforce.ClassOf(results[1].Err) == salesforce.Deleted != bad || salesforce.RolledBack(results[2].Err) != bad || (results[2].Err != nil) != bad {
+						t.Errorf("order %d: %+v", n, results)
+					}
+					row, _ := org.Record(id)
+					if activated := row["Activation_Status__c"] == "Activated"; activated == bad {
+						t.Errorf("order %d says Activated: %t", n, activated)
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
+
 // checkClass compares the class of an error; -1 wants none.
 func checkClass(t *testing.T, what string, err error, want salesforce.Class) {
 	t.Helper()

@@ -29,13 +29,10 @@ func (c *Client) Update(ctx context.Context, records []Record) ([]SaveResult, er
 	if err := checkRecords(records); err != nil {
 		return nil, err
 	}
-	results := make([]SaveResult, len(records))
-	for i, r := range records {
-		results[i].ID = r.ID()
-	}
+	results := resultsFor(records)
 	for start := 0; start < len(records); {
 		n := oneRequest(records[start:])
-		if err := c.updateOnce(ctx, records[start:start+n], results[start:start+n]); err != nil {
+		if err := c.updateOnce(ctx, records[start:start+n], false, results[start:start+n]); err != nil {
 			for i := range results[start:] {
 				results[start+i].Err = err
 			}
@@ -45,6 +42,36 @@ func (c *Client) Update(ctx context.Context, records []Record) ([]SaveResult, er
 	}
 	return results, nil
 }
+
+// UpdateTogether is Update for records of which either all are written or none. They must fit into one request. Records
+// that are not written because of another carry an error that is RolledBack.
+func (c *Client) UpdateTogether(ctx context.Context, records []Record) ([]SaveResult, error) {
+	if err := checkRecords(records); err != nil {
+		return nil, err
+	}
+	results := resultsFor(records)
+	err := c.updateOnce(ctx, records, true, results)
+	if err != nil {
+		for i := range results {
+			results[i].Err = err
+		}
+	}
+	return results, err
+}
+
+func resultsFor(records []Record) []SaveResult {
+	results := make([]SaveResult, len(records))
+	for i, r := range records {
+		results[i].ID = r.ID()
+	}
+	return results
+}
+
+// codeRolledBack is Salesforce's code for a record that was not written because of another.
+const codeRolledBack = "ALL_OR_NONE_OPERATION_ROLLED_BACK"
+
+// RolledBack reports that a record was not written because of another, whose error says more.
+func RolledBack(err error) bool { return CodeOf(err) == codeRolledBack }
 
 func checkRecords(records []Record) error {
 	for i, r := range records {
@@ -72,8 +99,8 @@ func oneRequest(records []Record) int {
 	return len(records)
 }
 
-func (c *Client) updateOnce(ctx context.Context, records []Record, results []SaveResult) error {
-	body, err := collection(records)
+func (c *Client) updateOnce(ctx context.Context, records []Record, together bool, results []SaveResult) error {
+	body, err := collection(records, together)
 	if err != nil {
 		return err
 	}
@@ -103,7 +130,7 @@ func (c *Client) updateOnce(ctx context.Context, records []Record, results []Sav
 	return nil
 }
 
-func collection(records []Record) ([]byte, error) {
+func collection(records []Record, together bool) ([]byte, error) {
 	rows := make([]map[string]any, len(records))
 	for i, r := range records {
 		row := make(map[string]any, len(r)+1)
@@ -116,7 +143,7 @@ func collection(records []Record) ([]byte, error) {
 		row["id"] = r.ID().String()
 		rows[i] = row
 	}
-	body, err := json.Marshal(map[string]any{"allOrNone": false, "records": rows})
+	body, err := json.Marshal(map[string]any{"allOrNone": together, "records": rows})
 	if err != nil {
 		return nil, &Error{Op: opUpdate, Class: Rejected, Message: "a value cannot be written as JSON", Advice: adviceOurs, Err: err}
 	}
