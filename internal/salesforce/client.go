@@ -82,7 +82,10 @@ type Client struct {
 	mu        sync.Mutex
 	session   Session
 	lastLogin error
-	usage     apiUsage
+	// refusals counts the logins in a row that Salesforce refused; none is tried before noLoginBefore.
+	refusals      int
+	noLoginBefore time.Time
+	usage         apiUsage
 }
 
 var apiVersionShape = regexp.MustCompile(`^v[1-9][0-9]{1,2}\.0$`)
@@ -126,7 +129,7 @@ func New(cfg Config) (*Client, error) {
 		key:     key,
 		http:    &http.Client{Transport: wrapped, CheckRedirect: refuseRedirect},
 		now:     time.Now,
-		// A session that is refused again and again must not use up the hourly login allowance of the user.
+		// Sessions that are refused as soon as they are begun must not use up the hourly login allowance of the user.
 		logins: rate.NewLimiter(rate.Every(2*time.Second), 10),
 	}, nil
 }

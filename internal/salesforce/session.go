@@ -3,6 +3,7 @@ package salesforce
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -83,14 +84,47 @@ func (c *Client) loginAndKeep(ctx context.Context) (Session, error) {
 	if s, ok := c.current(); ok {
 		return s, nil
 	}
-	if !c.logins.AllowN(c.now(), 1) {
+	if !c.mayLogIn() {
 		return Session{}, c.tooManyLogins()
 	}
 	s, err := c.login(ctx)
+	c.keep(s, err)
+	return s, err
+}
+
+func (c *Client) mayLogIn() bool {
+	now := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !now.Before(c.noLoginBefore) && c.logins.AllowN(now, 1)
+}
+
+const (
+	// firstLoginPause is the pause after a login that Salesforce refused. It doubles with each that follows.
+	firstLoginPause   = 2 * time.Second
+	longestLoginPause = 30 * time.Second
+	// loginRatePause is the pause after too many logins: each further one counts.
+	loginRatePause = time.Minute
+)
+
+// keep takes over the outcome of a login. One that Salesforce refuses needs an admin, who needs minutes; it must not be
+// repeated for every order that waits meanwhile.
+func (c *Client) keep(s Session, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.session, c.lastLogin = s, err
-	return s, err
+	e, failed := errors.AsType[*Error](err)
+	switch {
+	case !failed:
+		c.refusals = 0
+	case e.HTTPStatus == 0 || e.Class == Transient:
+		// Nobody has judged the credentials: the next may succeed at once.
+	case e.Class == LimitExceeded:
+		c.noLoginBefore = c.now().Add(loginRatePause)
+	default:
+		c.noLoginBefore = c.now().Add(min(firstLoginPause<<min(c.refusals, 4), longestLoginPause))
+		c.refusals++
+	}
 }
 
 // tooManyLogins repeats why the last login failed, without asking Salesforce again.

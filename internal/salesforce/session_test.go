@@ -218,23 +218,41 @@ func TestLoginsAreLimited(t *testing.T) {
 	}
 }
 
-func TestFailedLoginIsRepeatedToWaiters(t *testing.T) {
-	f := newFake(t)
-	c := f.client()
-	at := time.Now()
-	c.now = func() time.Time { return at }
-	f.token = func(w http.ResponseWriter, _ string) {
-		writeJSON(w, 400, map[string]any{"error": "invalid_grant", "error_description": "user hasn't approved this consumer"})
-	}
-	var last error
-	for range 30 {
-		_, last = c.Session(t.Context())
-	}
-	if ClassOf(last) != Auth || !strings.Contains(last.Error(), "pre-authorise") {
-		t.Errorf("got %v, want the reason of the last login", last)
-	}
-	if n := f.loginCount(); n != 10 {
-		t.Errorf("%d logins for 30 calls at one moment, want 10", n)
+// What an admin has to mend is not asked about for every order that waits for it.
+func TestRefusedLoginsBecomeRare(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status            int
+		code, description string
+		class             Class
+		most              int
+	}{
+		"not approved":    {400, "invalid_grant", "user hasn't approved this consumer", Auth, 15},
+		"too many logins": {400, "invalid_grant", "login rate exceeded", LimitExceeded, 5},
+		"an outage":       {503, "server_error", "try later", Transient, 160},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			c := f.client()
+			at := time.Now()
+			c.now = func() time.Time { return at }
+			f.token = func(w http.ResponseWriter, _ string) {
+				writeJSON(w, tc.status, map[string]any{"error": tc.code, "error_description": tc.description})
+			}
+			for range 300 {
+				if _, err := c.Session(t.Context()); ClassOf(err) != tc.class || !strings.Contains(err.Error(), tc.description) {
+					t.Fatalf("got %v, want the reason of the last login", err)
+				}
+				at = at.Add(time.Second)
+			}
+			if n := f.loginCount(); n > tc.most {
+				t.Errorf("%d logins in five minutes, want at most %d", n, tc.most)
+			}
+			f.token = nil
+			at = at.Add(time.Minute)
+			if _, err := c.Session(t.Context()); err != nil {
+				t.Errorf("a minute after it was mended: %v", err)
+			}
+		})
 	}
 }
 
