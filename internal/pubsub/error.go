@@ -78,6 +78,8 @@ func byStatus(err error) Verdict {
 		return sessionRefused
 	case state.Code() == codes.Unimplemented:
 		return notPubSub
+	case state.Code() == codes.ResourceExhausted:
+		return tooMuch
 	case state.Code() == codes.Unavailable:
 		return connectionVerdict(state.Message())
 	default:

@@ -135,6 +135,25 @@ func TestRejectedPositionFallsToEarliest(t *testing.T) {
 	})
 }
 
+// A message that is larger than what is accepted here would be the same again, unless less is asked for.
+func TestTooLargeMessagesBecomeSmaller(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, sandbox.Options{}, func(cfg *pubsub.Config) {
+			cfg.DialOptions = append(cfg.DialOptions, grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(1<<20)))
+		})
+		var want []string
+		for range 20 {
+			want = append(want, r.publish(map[string]any{"OrderId__c": "8014x000000ABCDIAZ", "RequestedBy__c": strings.Repeat("x", 300<<10)}))
+		}
+		run := r.start(pubsub.Position{})
+		pass(10 * time.Minute)
+		run.same(want)
+		if _, ok := run.saw("TooMuchAtOnce"); !ok {
+			t.Error("it was not reported that a message was too large")
+		}
+	})
+}
+
 func TestPositionsThatAreRejectedAgainAndAgainAreNoHotLoop(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, sandbox.Options{}, nil)

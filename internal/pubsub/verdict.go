@@ -60,6 +60,7 @@ var (
 	noAnswer        = Verdict{Resume, "NoAnswer", "The Pub/Sub endpoint did not answer in time."}
 	notPubSub       = Verdict{Resume, "NotPubSub", "The endpoint answers gRPC but is no Pub/Sub API: check pubSubEndpoint."}
 	unclear         = Verdict{Resume, "UnclearError", "The Pub/Sub API answered with an error that is not known here; resuming at the last stored position."}
+	tooMuch         = Verdict{Slower, "TooMuchAtOnce", "A limit of the Pub/Sub API, or the size that is accepted here for one message, was exceeded; resuming with less."}
 	sessionRefused  = Verdict{Relogin, "SessionRefused", "Salesforce refused the session; logging in again. If this lasts, check the user's IP ranges and session policies."}
 	loginFailed     = Verdict{Login, "LoginFailed", "Logging in to Salesforce failed"}
 	cannotSubscribe = Verdict{Block, "SubscribeForbidden", "The integration user may not subscribe to this topic: give its permission set Read on the event, or View All on the object of a change event."}

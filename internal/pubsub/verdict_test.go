@@ -146,7 +146,7 @@ func TestErrorsWithoutCodeAreClassedByStatus(t *testing.T) {
 		"INVALID_ARGUMENT":    {pubsub.BackingOff, "UnclearError"},
 		"NOT_FOUND":           {pubsub.BackingOff, "UnclearError"},
 		"PERMISSION_DENIED":   {pubsub.BackingOff, "UnclearError"},
-		"RESOURCE_EXHAUSTED":  {pubsub.BackingOff, "UnclearError"},
+		"RESOURCE_EXHAUSTED":  {pubsub.BackingOff, "TooMuchAtOnce"},
 		"FAILED_PRECONDITION": {pubsub.BackingOff, "UnclearError"},
 		"ABORTED":             {pubsub.BackingOff, "UnclearError"},
 		"CANCELLED":           {pubsub.BackingOff, "UnclearError"},
