@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
+	"github.com/orderbridge/orderbridge/internal/intake"
 	"github.com/orderbridge/orderbridge/internal/mapping"
 	"github.com/orderbridge/orderbridge/internal/salesforce"
 	"github.com/orderbridge/orderbridge/internal/whmcs"
@@ -144,20 +145,9 @@ func checkSalesforce(ctx context.Context, l *link[*salesforce.Client]) (orgID st
 	session, err := l.client.Session(ctx)
 	l.failed = nil
 	if err != nil {
-		l.failed = &problem{salesforceReason(err), err.Error()}
+		l.failed = &problem{intake.LoginReason(err), err.Error()}
 	}
 	return session.OrgID
-}
-
-func salesforceReason(err error) string {
-	switch salesforce.ClassOf(err) {
-	case salesforce.Auth, salesforce.Denied:
-		return v1alpha1.AuthenticationFailedReason
-	case salesforce.Misconfigured:
-		return v1alpha1.CertificateUntrustedReason
-	default:
-		return v1alpha1.UnreachableReason
-	}
 }
 
 // whmcsLink brings the client of WHMCS up to date.

@@ -105,7 +105,7 @@ func streamState(topic string, s pubsub.StreamState, login error) TriggerState {
 		state.Reason = reason
 	}
 	if s.Reason == loginFailed && login != nil {
-		state.Reason = loginReason(login)
+		state.Reason = LoginReason(login)
 	}
 	return state
 }
@@ -114,13 +114,13 @@ func streamState(topic string, s pubsub.StreamState, login error) TriggerState {
 func failedState(topic string, err error) TriggerState {
 	state := TriggerState{Topic: topic, Phase: string(pubsub.BackingOff), Reason: v1alpha1.ConnectingReason, Message: err.Error()}
 	if _, ok := errors.AsType[*salesforce.Error](err); ok {
-		state.Reason = loginReason(err)
+		state.Reason = LoginReason(err)
 	}
 	return state
 }
 
-// loginReason tells who refuses a login.
-func loginReason(err error) string {
+// LoginReason is the reason for SalesforceConnected when a login has failed.
+func LoginReason(err error) string {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return v1alpha1.CertificateUntrustedReason
 	}

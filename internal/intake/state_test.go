@@ -3,6 +3,7 @@ package intake
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -59,6 +60,28 @@ func TestConnected(t *testing.T) {
 			got, ok := Snapshot{Triggers: tc.triggers}.Connected()
 			if got.Topic != tc.want || ok != (tc.want != "") {
 				t.Errorf("Connected = %s, %t, want %s", got.Topic, ok, tc.want)
+			}
+		})
+	}
+}
+
+func TestLoginReason(t *testing.T) {
+	failed := func(class salesforce.Class, cause error) error {
+		return fmt.Errorf("logging in: %w", &salesforce.Error{Class: class, Err: cause})
+	}
+	for name, tc := range map[string]struct {
+		err  error
+		want string
+	}{
+		"user not approved":        {failed(salesforce.Auth, nil), v1alpha1.AuthenticationFailedReason},
+		"too many logins":          {failed(salesforce.LimitExceeded, nil), v1alpha1.LimitExceededReason},
+		"unknown CA":               {failed(salesforce.Misconfigured, &tls.CertificateVerificationError{}), v1alpha1.CertificateUntrustedReason},
+		"not a host of Salesforce": {failed(salesforce.Misconfigured, nil), v1alpha1.UnreachableReason},
+		"no connection":            {failed(salesforce.Transient, nil), v1alpha1.UnreachableReason},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := LoginReason(tc.err); got != tc.want {
+				t.Errorf("LoginReason = %s, want %s", got, tc.want)
 			}
 		})
 	}
