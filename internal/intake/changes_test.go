@@ -105,6 +105,36 @@ func TestChangeEventRetriesAStalledOrderThatPassesTheGate(t *testing.T) {
 	}
 }
 
+// A gate that does not look at the activation status stays open when a failure is reported. Without an end, each report
+// would ask for the next try.
+func TestOnlyOthersRetryAStalledOrderByAChange(t *testing.T) {
+	r := newRig(t, eventTopic, changeTopic)
+	r.bus.publish(eventTopic, orderEvent(1, noon))
+	r.start()
+	r.eventually("the order exists", func() bool { return r.trigger(eventTopic).Received == 1 })
+	r.eventually("the first sweep is over", func() bool { return r.read().Status.Sweep != nil })
+	r.stall(1, noon.Add(time.Minute))
+	r.org.pass(time.Now(), orderID(1), orderID(2))
+	change := func(n int, client string, id int) pubsub.Event {
+		e := changeEventOf(n, noon.Add(time.Duration(n+1)*time.Minute), string(orderID(id)))
+		e.ChangeHeader.ChangeOrigin = "com/salesforce/api/rest/66.0;client=" + client
+		return e
+	}
+	r.bus.publish(changeTopic, change(1, salesforce.ClientName, 1), change(2, salesforce.ClientName, 2))
+	r.eventually("the echoes have arrived", func() bool { return r.trigger(changeTopic).Received == 2 })
+	if got := r.order(1).Annotations; len(got) != 0 {
+		t.Errorf("our own report made the order try again: %v", got)
+	}
+	if r.order(2).Spec.Origin != v1alpha1.ChangeEventOrigin {
+		t.Error("an order without an object must be taken in, whoever changed it")
+	}
+	r.bus.publish(changeTopic, change(3, "SfdcInternalAPI/", 1))
+	r.eventually("the change has arrived", func() bool { return r.trigger(changeTopic).Received == 3 })
+	if got := r.order(1).Annotations[v1alpha1.RequestedAtAnnotation]; !strings.HasSuffix(got, "/event/10000000-0000-4000-8000-000000000003") {
+		t.Errorf("the staff's change asked for %q, want a new try", got)
+	}
+}
+
 func TestTheSweepFindsWhatChangeEventsCannotSay(t *testing.T) {
 	for name, tc := range map[string]struct {
 		event pubsub.Event

@@ -35,6 +35,12 @@ type ChangeEventHeader struct {
 // records have to be read.
 func (h *ChangeEventHeader) Gap() bool { return strings.HasPrefix(h.ChangeType, "GAP_") }
 
+// Client is the name by which the program that made the change called itself, see ChangeOrigin; "" if it did not.
+func (h *ChangeEventHeader) Client() string {
+	_, name, _ := strings.Cut(h.ChangeOrigin, ";client=")
+	return strings.TrimSuffix(name, "/")
+}
+
 // Records returns the ids of single records. Wildcard is true if the event also stands for records that it does not
 // name: a prefix with *, the empty id of an overflow, or no id at all.
 func (h *ChangeEventHeader) Records() (ids []string, wildcard bool) {

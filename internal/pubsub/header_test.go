@@ -234,3 +234,14 @@ func TestRecordsOfGapEvents(t *testing.T) {
 		})
 	}
 }
+
+func TestClientOfAChange(t *testing.T) {
+	for origin, want := range map[string]string{
+		"": "", "com/salesforce/api/rest/66.0": "", "com/salesforce/api/rest/66.0;client=orderbridge": "orderbridge",
+		"com/salesforce/api/soap/66.0;client=SfdcInternalAPI/": "SfdcInternalAPI",
+	} {
+		if got := (&ChangeEventHeader{ChangeOrigin: origin}).Client(); got != want {
+			t.Errorf("Client of %q = %q, want %q", origin, got, want)
+		}
+	}
+}

@@ -26,6 +26,9 @@ import (
 // DefaultAPIVersion is used where Config names none.
 const DefaultAPIVersion = "v66.0"
 
+// ClientName is how this program calls itself in every REST call. Change events of what it wrote carry it.
+const ClientName = "orderbridge"
+
 // Operations, as they stand in Error.Op and as Operation reports them.
 const (
 	opLogin    = "login"
@@ -232,7 +235,7 @@ func (c *Client) send(ctx context.Context, s Session, r request) ([]byte, error)
 		return nil, &Error{Op: r.op, Class: Misconfigured, Message: "the address of the instance is no URL", Err: err}
 	}
 	req.Header.Set("Authorization", "Bearer "+s.AccessToken)
-	req.Header.Set("Sforce-Call-Options", "client=orderbridge")
+	req.Header.Set("Sforce-Call-Options", "client="+ClientName)
 	req.Header.Set("Sforce-Mru", "updateMru=false")
 	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json; charset=UTF-8")
