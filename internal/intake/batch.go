@@ -107,7 +107,7 @@ func tallyOf(items []item, results [][]result) tally {
 		}
 		t.requested += count[requested]
 		switch {
-		case count[malformed]+count[dropped] > 0:
+		case count[malformed] > 0:
 			t.rejected++
 		case count[created] == 0 && count[known]+count[requested] > 0:
 			t.duplicates++

@@ -32,8 +32,6 @@ const (
 	requested
 	// malformed: there is a new object that keeps an event which cannot be used.
 	malformed
-	// dropped: the API server takes no object of this event, in no form.
-	dropped
 )
 
 // store writes what was announced into the cluster.
@@ -47,21 +45,18 @@ type store struct {
 // patience is how often something fails before anybody is told.
 const patience = 3
 
-// put returns once the object exists, however long the API server is away, or when ctx ends. It never asks the caller
-// to give up on an object: what the API server refuses for good is kept in the form that fallback gives it. If it takes
-// long, trouble hears why.
+// put returns once the object exists, however long the API server is away, or when ctx ends. What the API server refuses
+// is kept in the first of the poorer forms that it takes. If it takes none, it is not the event that is at fault: a policy
+// of the cluster is, and the event waits until that is mended. If it takes long, trouble hears why.
 func (s *store) put(ctx context.Context, order *v1alpha1.ProvisioningOrder, fallback func(problem string) *v1alpha1.ProvisioningOrder, trouble func(error)) (result, error) {
 	wait := newBackoff()
 	for attempt := 1; ; attempt++ {
-		r, err := s.tryOnce(ctx, order)
+		r, err := s.tryForms(ctx, order, fallback)
 		if err == nil {
 			return r, nil
 		}
 		if ctx.Err() != nil {
 			return known, ctx.Err()
-		}
-		if refusedForGood(err) {
-			return s.putRefused(ctx, order, fallback, trouble, err)
 		}
 		if attempt >= patience {
 			trouble(err)
@@ -73,29 +68,26 @@ func (s *store) put(ctx context.Context, order *v1alpha1.ProvisioningOrder, fall
 	}
 }
 
-// putRefused stores what remains of an object that the API server refused.
-func (s *store) putRefused(ctx context.Context, order *v1alpha1.ProvisioningOrder, fallback func(string) *v1alpha1.ProvisioningOrder, trouble func(error), cause error) (result, error) {
-	log := logf.FromContext(ctx).WithValues("order", order.Name)
-	if fallback == nil {
-		log.Error(cause, "The API server refuses the object, and there is no event to keep instead")
-		return dropped, nil
+// tryForms stores the object or, if the API server refuses it for good, what is left of it.
+func (s *store) tryForms(ctx context.Context, order *v1alpha1.ProvisioningOrder, fallback func(problem string) *v1alpha1.ProvisioningOrder) (result, error) {
+	r, err := s.tryOnce(ctx, order)
+	if fallback == nil || !refusedForGood(err) {
+		return r, err
 	}
-	problem := "the API server refuses the object: " + refusal(cause)
-	next := fallback(problem)
-	return s.put(ctx, next, s.poorer(next), trouble)
+	kept := fallback("the API server refuses the object: " + refusal(err))
+	if r, err = s.tryOnce(ctx, kept); !refusedForGood(err) {
+		return r, err
+	}
+	return s.tryOnce(ctx, bare(kept, refusal(err)))
 }
 
-// poorer returns the form of a malformed event that is tried when even that is refused, or nil if nothing is left to
-// leave out.
-func (s *store) poorer(order *v1alpha1.ProvisioningOrder) func(string) *v1alpha1.ProvisioningOrder {
-	if order.Spec.Event == nil || order.Spec.Event.Payload == nil && order.Spec.Event.ReplayID == nil {
-		return nil
-	}
-	return func(problem string) *v1alpha1.ProvisioningOrder {
-		bare := order.DeepCopy()
-		bare.Spec.Event = &v1alpha1.Event{ID: order.Spec.Event.ID, Topic: order.Spec.Event.Topic, Problem: cut(problem, longestProblem)}
-		return bare
-	}
+// bare is what is left of a malformed event when even that is refused: that there was one. Nothing in it is of a size or
+// a kind that the publisher chooses.
+func bare(malformed *v1alpha1.ProvisioningOrder, refusal string) *v1alpha1.ProvisioningOrder {
+	order := malformed.DeepCopy()
+	event := malformed.Spec.Event
+	order.Spec.Event = &v1alpha1.Event{ID: event.ID, Topic: event.Topic, Problem: cut("the API server refuses the object: "+refusal, longestProblem)}
+	return order
 }
 
 // tryOnce lets a write that has begun come to its end, even if the manager stops: then its event is not read again.

@@ -189,6 +189,39 @@ func TestWhatTheAPIServerRefusesIsKeptInAnotherForm(t *testing.T) {
 	}
 }
 
+// A policy of the cluster that takes nothing of ours says nothing about the events.
+func TestEventsWaitWhileTheAPIServerRefusesEverything(t *testing.T) {
+	r := newRig(t, eventTopic)
+	kind := v1alpha1.GroupVersion.WithKind("ProvisioningOrder").GroupKind()
+	var strict atomic.Bool
+	strict.Store(true)
+	r.options.Client = faulty(func(o *v1alpha1.ProvisioningOrder) error {
+		if strict.Load() {
+			return apierrors.NewInvalid(kind, o.Name, field.ErrorList{field.Required(field.NewPath("metadata", "labels"), "a policy wants a label")})
+		}
+		return nil
+	})
+	bad := orderEvent(2, noon)
+	bad.DecodeErr, bad.Fields = errors.New("not Avro"), nil
+	r.bus.publish(eventTopic, orderEvent(1, noon), bad)
+	r.org.pass(noon, orderID(3))
+	r.start()
+	r.eventually("the trouble shows", func() bool { return r.connected() == v1alpha1.StoringFailedReason })
+	r.eventually("the sweep says why it failed", func() bool {
+		sweep := r.read().Status.Sweep
+		return sweep != nil && sweep.CompletedAt == nil && strings.Contains(sweep.Message, "a policy wants a label")
+	})
+	if s := r.trigger(eventTopic); len(s.ReplayID) != 0 || s.Received != 0 {
+		t.Errorf("the position is %q after %d events, although nothing is stored", s.ReplayID, s.Received)
+	}
+	strict.Store(false)
+	r.eventually("all are stored", func() bool { return r.trigger(eventTopic).Received == 2 })
+	r.eventually("all is well", func() bool { return r.connected() == v1alpha1.ConnectedReason })
+	if s := r.trigger(eventTopic); s.Rejected != 1 || r.order(1).Spec.Origin != v1alpha1.EventOrigin {
+		t.Errorf("%d rejected, want only the one that is malformed", s.Rejected)
+	}
+}
+
 func TestPositionWaitsForTheAPIServer(t *testing.T) {
 	r := newRig(t, eventTopic)
 	var down atomic.Bool

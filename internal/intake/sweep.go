@@ -212,13 +212,16 @@ func (w *sweeper) look(ctx context.Context, org Org) (found, made int, err error
 	// so what matters is the time since it was found.
 	old, fresh := w.split(missing, now)
 	made, err = w.create(ctx, old)
-	if err != nil || len(fresh) == 0 {
+	if err != nil && !refusedForGood(err) || len(fresh) == 0 {
 		return len(records), made, err
 	}
 	if err := sleep(ctx, w.p.Clock, w.p.SweepGrace-w.p.Clock.Since(now)); err != nil {
 		return len(records), made, err
 	}
-	more, err := w.create(ctx, fresh)
+	more, errFresh := w.create(ctx, fresh)
+	if err == nil {
+		err = errFresh
+	}
 	return len(records), made + more, err
 }
 
@@ -298,15 +301,24 @@ func (w *sweeper) name(id salesforce.ID) types.NamespacedName {
 	return types.NamespacedName{Namespace: w.p.key.Namespace, Name: orderName(w.p.key.Name, id)}
 }
 
-// create makes objects at a bounded rate.
+// create makes objects at a bounded rate. One that the API server refuses does not keep the others from being made, but
+// the sweep has not succeeded then. When the API server is away, the sweep says so and begins again later.
 func (w *sweeper) create(ctx context.Context, ids []salesforce.ID) (made int, err error) {
 	limit := rate.NewLimiter(rate.Limit(w.p.SweepPerSecond), w.p.SweepPerSecond)
 	a := announcer{pipeline: w.p.key}
+	var refused error
 	for _, id := range ids {
 		if err := limit.Wait(ctx); err != nil {
 			return made, err
 		}
-		r, err := w.p.store.put(ctx, a.swept(id), nil, func(error) {})
+		r, err := w.p.store.tryOnce(ctx, a.swept(id))
+		if err != nil {
+			err = fmt.Errorf("creating the order of %s: %w", id, err)
+		}
+		if refusedForGood(err) {
+			refused = err
+			continue
+		}
 		if err != nil {
 			return made, err
 		}
@@ -317,5 +329,5 @@ func (w *sweeper) create(ctx context.Context, ids []salesforce.ID) (made int, er
 		w.p.meters.swept.WithLabelValues(w.p.key.Namespace, w.p.key.Name).Inc()
 		w.p.book.edit(func(r *record) bool { r.recovered(id.String()); return false })
 	}
-	return made, nil
+	return made, refused
 }
