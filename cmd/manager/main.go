@@ -14,6 +14,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -63,7 +64,28 @@ func main() {
 }
 
 func run(arguments []string) int {
-	var o options
+	o, logging, err := parse(arguments)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	}
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+	// The libraries for Kubernetes log in our name, but not at our level: from level 8 on they log what the API server
+	// answers, and with it the Secrets.
+	klog.SetLogger(ctrl.Log.WithName("kubernetes"))
+	klog.EnableContextualLogging(false)
+	ctrl.Log.Info("Starting the manager", "version", version)
+	if err := start(ctrl.SetupSignalHandler(), o); err != nil {
+		ctrl.Log.Error(err, "Stopping")
+		return 1
+	}
+	return 0
+}
+
+// parse reads the flags and prints what is wrong with them.
+func parse(arguments []string) (o options, logging zap.Options, err error) {
 	flags := flag.NewFlagSet("manager", flag.ContinueOnError)
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "Address of the metrics endpoint; 0 turns it off.")
 	flags.BoolVar(&o.secureMetrics, "metrics-secure", true, "Serve metrics over TLS, to clients that the API server authorises.")
@@ -72,25 +94,33 @@ func run(arguments []string) int {
 	flags.StringVar(&o.leaseNamespace, "leader-election-namespace", "", "Namespace of the lease; by default the namespace the manager runs in.")
 	flags.StringVar(&o.leaseIdentity, "leader-election-identity", "", "Name under which the lease is held, such as the Pod's: a restarted manager takes up its own lease at once. "+
 		"No two managers may run under one name. By default a new name is made at each start; needs --leader-election-namespace.")
-	flags.DurationVar(&o.leaseDuration, "leader-election-lease-duration", 15*time.Second, "How long after its last renewal another replica may take the lease.")
+	flags.DurationVar(&o.leaseDuration, "leader-election-lease-duration", 15*time.Second, "How long after its last renewal another replica may take the lease; at least 1s.")
 	flags.StringVar(&o.namespace, "namespace", "", "The only namespace to work in; by default all.")
 	flags.IntVar(&o.concurrency, "max-concurrent-orders", 512, "Orders that are worked on at the same time. Most of them wait for their turn at WHMCS, whose limits the pipelines set.")
-	logging := zap.Options{}
 	logging.BindFlags(flags)
 	clientconfig.RegisterFlags(flags)
 	if err := flags.Parse(arguments); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return 2
+		return o, logging, err
 	}
-	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
-	ctrl.Log.Info("Starting the manager", "version", version)
-	if err := start(ctrl.SetupSignalHandler(), o); err != nil {
-		ctrl.Log.Error(err, "Stopping")
-		return 1
+	if err := o.check(flags.Args()); err != nil {
+		fmt.Fprintln(flags.Output(), err)
+		return o, logging, err
 	}
-	return 0
+	return o, logging, nil
+}
+
+// check refuses what would be taken for something else in silence.
+func (o options) check(rest []string) error {
+	switch {
+	case len(rest) > 0:
+		// What follows was not read as flags: after "--leader-elect false", no --namespace counts.
+		return fmt.Errorf("unexpected argument %q: write flags as --name=value", rest[0])
+	case o.leaseDuration < time.Second:
+		return fmt.Errorf("--leader-election-lease-duration is %s: it must be at least 1s", o.leaseDuration)
+	case o.concurrency < 1:
+		return fmt.Errorf("--max-concurrent-orders is %d: it must be at least 1", o.concurrency)
+	}
+	return nil
 }
 
 // start runs the manager until ctx ends.
