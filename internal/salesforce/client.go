@@ -213,10 +213,11 @@ func (c *Client) do(ctx context.Context, r request) ([]byte, error) {
 	return c.send(ctx, s, r)
 }
 
-// isSessionExpired tells the 401 that a new login mends from those that it does not.
+// isSessionExpired tells the 401 that a new login mends from those that it does not. Its body does not matter: without
+// a new login, a session whose end is told in other words would be used for ever.
 func isSessionExpired(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Code != "INVALID_SESSION_ID" {
+	if !ok || e.HTTPStatus != http.StatusUnauthorized && e.Code != "INVALID_SESSION_ID" {
 		return false
 	}
 	_, dead := deadEnd(e.Message)

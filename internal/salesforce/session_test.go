@@ -152,6 +152,28 @@ func TestReloginStopsAfterOne(t *testing.T) {
 	}
 }
 
+func TestReloginWhateverThe401Says(t *testing.T) {
+	for name, body := range map[string]string{
+		"nothing": "", "a page": "<html>Unauthorized</html>", "an empty list": "[]", "another code": `[{"errorCode":"INVALID_AUTH_HEADER","message":"INVALID_HEADER_TYPE"}]`,
+		"the shape of OAuth": `{"error":"invalid_token","error_description":"expired"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			f.rest = func(w http.ResponseWriter, _ received) {
+				if f.loginCount() > 1 {
+					writeJSON(w, 200, map[string]any{})
+					return
+				}
+				w.WriteHeader(http.StatusUnauthorized)
+				_, _ = w.Write([]byte(body))
+			}
+			if _, err := f.client().Limits(t.Context()); err != nil || f.loginCount() != 2 {
+				t.Errorf("%v after %d logins, want a new session", err, f.loginCount())
+			}
+		})
+	}
+}
+
 func TestNoReloginWhereItCannotHelp(t *testing.T) {
 	for text := range deadEndTexts {
 		for _, code := range []string{"INVALID_SESSION_ID", "INVALID_AUTH", ""} {
