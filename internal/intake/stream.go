@@ -166,6 +166,10 @@ func (s *stream) labels() []string {
 // state shows what the stream does, in the status and to the reconciler.
 func (s *stream) state(state pubsub.StreamState) {
 	s.replay.streaming(state.Phase == pubsub.Streaming)
+	if state.Detail != "" {
+		// The far side's own words change with every call, so that only the log can have them.
+		s.p.log.Info("Stream ended", "topic", s.trigger.Topic, "reason", state.Reason, "code", state.Code, "detail", state.Detail, "attempt", state.Attempt)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.told, s.troubled = streamState(s.trigger.Topic, state, s.p.loginFailure()), false

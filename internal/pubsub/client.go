@@ -185,7 +185,7 @@ func (c *Client) call(ctx context.Context, do func(context.Context, eventbusv1.P
 		if err == nil {
 			return nil
 		}
-		refused := newError(err, trailer)
+		refused := newError(err, trailer).hide(token)
 		if refused.Reason == noAnswer.Reason {
 			c.links.retire(link)
 		}

@@ -47,6 +47,14 @@ func (e *Error) words() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// hide takes a token out of the far side's text, in case it repeats it.
+func (e *Error) hide(token string) *Error {
+	if token != "" {
+		e.Detail = strings.ReplaceAll(e.Detail, token, "[redacted]")
+	}
+	return e
+}
+
 // newError classifies the end of a call. The error-code string of the trailer decides; the gRPC status only where there
 // is none, because the bus is known to send the same code with different statuses.
 func newError(err error, trailer metadata.MD) *Error {

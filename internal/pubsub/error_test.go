@@ -51,6 +51,13 @@ func TestErrorKeepsTheFarSidesTextOutOfTheMessage(t *testing.T) {
 	}
 }
 
+func TestErrorHidesTheToken(t *testing.T) {
+	got := newError(status.Error(codes.Internal, "the session 00D!secret is odd"), nil).hide("00D!secret")
+	if strings.Contains(got.Detail, "secret") || !strings.Contains(got.Detail, "is odd") {
+		t.Errorf("detail %q", got.Detail)
+	}
+}
+
 func TestBackoffDoublesToItsMaximum(t *testing.T) {
 	backoff := Backoff{Base: time.Second, Max: time.Minute}
 	for attempt, want := range map[int]time.Duration{

@@ -94,7 +94,7 @@ func (r *runner) rest(ctx context.Context, end *Error, lived time.Duration) {
 		r.attempt, r.refused = 1, 0
 	}
 	r.learn(end)
-	state := StreamState{Phase: Connecting, Reason: end.Reason, Message: end.words(), Code: end.Code, Detail: end.Detail}
+	state := StreamState{Phase: Connecting, Reason: end.Reason, Message: end.Error(), Code: end.Code, Detail: end.Detail}
 	pause := r.pause(end.Action)
 	if pause <= 0 {
 		r.report(state)

@@ -41,17 +41,20 @@ func (r *runner) stream(ctx context.Context) error {
 	}
 	stream, err := eventbusv1.NewPubSubClient(link.conn).Subscribe(authenticated)
 	if err != nil {
-		return newError(err, nil)
+		return newError(err, nil).hide(token)
 	}
 	end := r.read(ctx, open(ctx, stream))
-	switch classified, _ := errors.AsType[*Error](end); {
-	case classified == nil:
+	classified, ok := errors.AsType[*Error](end)
+	if !ok {
+		return end
+	}
+	switch {
 	case classified.Action == Relogin:
 		c.cfg.Invalidate(token)
 	case classified.Reason == streamSilent.Reason:
 		c.links.retire(link)
 	}
-	return end
+	return classified.hide(token)
 }
 
 // openStream is a stream whose messages come through a channel, so that waiting for one can be given up.

@@ -108,8 +108,8 @@ func endsInResumption(t *testing.T, code, status string) {
 		if got := run.last(); got.Phase != pubsub.Streaming {
 			t.Fatalf("state %+v, want that it goes on at once", got)
 		}
-	} else if got := run.last(); got.Phase != test.phase || got.Reason != test.reason {
-		t.Fatalf("state %+v, want %s/%s", got, test.phase, test.reason)
+	} else if got := run.last(); got.Phase != test.phase || got.Reason != test.reason || !strings.Contains(got.Message, code) {
+		t.Fatalf("state %+v, want %s/%s and the code in the message", got, test.phase, test.reason)
 	}
 	pass(time.Hour)
 	if test.action == pubsub.Gap {
