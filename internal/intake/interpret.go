@@ -119,7 +119,9 @@ func (a announcer) event(e pubsub.Event) *v1alpha1.Event {
 	if len(e.ReplayID) <= longestReplay {
 		event.ReplayID = e.ReplayID
 	}
-	if !e.CreatedDate.IsZero() {
+	// Whoever publishes through the Pub/Sub API writes the date. One that cannot be kept, for instance because it was
+	// written in microseconds, must not cost the order either.
+	if year := e.CreatedDate.UTC().Year(); !e.CreatedDate.IsZero() && 0 < year && year < 10000 {
 		event.PublishedAt = new(metav1.NewMicroTime(e.CreatedDate))
 	}
 	return event

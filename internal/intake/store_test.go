@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -137,6 +138,25 @@ func TestMalformedEventsAreKeptAndStepOver(t *testing.T) {
 	}
 	if s := r.trigger(eventTopic); s.Rejected != 2 || s.Duplicates != 2 {
 		t.Errorf("%d rejected and %d duplicates, want 2 and 2", s.Rejected, s.Duplicates)
+	}
+}
+
+// The publisher writes the date of an event, and may be wrong about its unit.
+func TestDatesThatCannotBeKeptCostNoOrder(t *testing.T) {
+	r := newRig(t, eventTopic)
+	dates := []int64{math.MaxInt64, math.MinInt64, noon.UnixMicro(), 253402300799999, 253402300800000, -1}
+	for n, millis := range dates {
+		r.bus.publish(eventTopic, orderEvent(n, time.UnixMilli(millis).UTC()))
+	}
+	r.start()
+	r.eventually("all have arrived", func() bool { return r.trigger(eventTopic).Received == int64(len(dates)) })
+	for n := range dates {
+		if problem := r.order(n).Spec.Event.Problem; problem != "" {
+			t.Errorf("order %d: %s", n, problem)
+		}
+	}
+	if s := r.trigger(eventTopic); s.Rejected != 0 {
+		t.Errorf("%d events were rejected", s.Rejected)
 	}
 }
 
