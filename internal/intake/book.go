@@ -50,8 +50,9 @@ type book struct {
 	now    record
 	dirty  chan struct{}
 	writer sync.Mutex // held while writing
-	// stored is what was written last; held by writer.
+	// stored is what was written last, uid that of the pipeline it was written to; held by writer.
 	stored record
+	uid    types.UID
 }
 
 // load reads the record from the stored object. It must come first.
@@ -70,7 +71,7 @@ func (b *book) load(ctx context.Context, reader client.Reader) error {
 	defer b.writer.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.stored, b.now = stored, stored.copy()
+	b.stored, b.now, b.uid = stored, stored.copy(), pipeline.UID
 	return nil
 }
 
@@ -138,6 +139,9 @@ func (b *book) flush(ctx context.Context) error {
 	if string(data) == "{}" {
 		return nil
 	}
+	if replaced, err := b.replaced(ctx); err != nil || replaced {
+		return err
+	}
 	if err := b.client.Status().Patch(ctx, target, patch); err != nil {
 		// A pipeline that is gone needs no positions.
 		if apierrors.IsNotFound(err) {
@@ -148,6 +152,20 @@ func (b *book) flush(ctx context.Context) error {
 	b.stored = now
 	b.wrote()
 	return nil
+}
+
+// replaced reports whether the pipeline was deleted and made again under the same name: that one begins anew. What tells
+// the supervisor so is the same cache that is asked here.
+func (b *book) replaced(ctx context.Context) (bool, error) {
+	current := &v1alpha1.ProvisioningPipeline{}
+	err := b.client.Get(ctx, b.key, current)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading pipeline %s: %w", b.key, err)
+	}
+	return current.UID != b.uid, nil
 }
 
 func (b *book) object(r record) *v1alpha1.ProvisioningPipeline {

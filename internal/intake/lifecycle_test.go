@@ -316,3 +316,26 @@ func TestChangesTellWhatConditionsShow(t *testing.T) {
 		t.Errorf("what needs a person does not show at once (-want +got):\n%s", diff)
 	}
 }
+
+// What the old pipeline has not written yet when it is replaced must not become the position of the new one.
+func TestReplacedPipelineLeavesNoPosition(t *testing.T) {
+	r := newRig(t, eventTopic)
+	r.options.CheckpointEvery = time.Hour
+	r.bus.publish(eventTopic, orderEvent(1, noon))
+	r.start()
+	r.eventually("the stream is open", func() bool { return r.connected() == v1alpha1.ConnectedReason })
+	r.bus.publish(eventTopic, orderEvent(2, noon))
+	r.eventually("the orders exist", func() bool { return len(r.orders()) == 2 })
+	if err := cluster.Delete(t.Context(), r.pipeline); err != nil {
+		t.Fatal(err)
+	}
+	r.pipeline = newPipelineObject(r.pipeline.Namespace, r.pipeline.Name, eventTopic)
+	if err := cluster.Create(t.Context(), r.pipeline); err != nil {
+		t.Fatal(err)
+	}
+	r.apply()
+	r.eventually("the new stream is open", func() bool { return len(r.bus.started(eventTopic)) == 2 })
+	if got := r.bus.started(eventTopic)[1]; got.Preset != pubsub.Earliest {
+		t.Errorf("the new pipeline began at %s, the position of the old one", got.ReplayID)
+	}
+}
