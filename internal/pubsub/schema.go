@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -21,6 +22,9 @@ const (
 	// patience is how often an unclear refusal of a schema is asked again before its events are handed over undecoded.
 	// An event must not hold up the stream for ever; a service that is down must not make orders malformed.
 	patience = 5
+	// refusalLasts is how long a refused schema is not asked for again. A schema that was deployed just now, or whose
+	// service was out of order for a while, must not make orders malformed until the next restart.
+	refusalLasts = time.Minute
 )
 
 // schemaCache holds parsed schemas by id. Concurrent requests for one id share one call; requests for different ids do
@@ -38,9 +42,12 @@ type schemaCache struct {
 type schemaEntry struct {
 	lastUse int
 	schema  *avroNode
-	// err is set for a schema that cannot be read: asking again would give the same text.
-	err error
+	// err is why the schema cannot be had; it counts until expires, or for ever if that is zero.
+	err     error
+	expires time.Time
 }
+
+func (e *schemaEntry) expired() bool { return !e.expires.IsZero() && !time.Now().Before(e.expires) }
 
 // schemaFetch is a call under way. It serves everybody who asks for the id meanwhile, and ends with the last of them.
 type schemaFetch struct {
@@ -62,7 +69,7 @@ func newSchemaCache(fetch func(context.Context, string) (*avroNode, error)) *sch
 func (c *schemaCache) get(ctx context.Context, id string) (*avroNode, error) {
 	c.mu.Lock()
 	c.clock++
-	if entry, ok := c.entries[id]; ok {
+	if entry, ok := c.entries[id]; ok && !entry.expired() {
 		entry.lastUse = c.clock
 		c.mu.Unlock()
 		return entry.schema, entry.err
@@ -115,8 +122,13 @@ func (c *schemaCache) run(ctx context.Context, id string, running *schemaFetch) 
 	if running.err != nil && actionOf(running.err) != Undecodable {
 		return
 	}
-	delete(c.refusals, id)
-	c.entries[id] = &schemaEntry{lastUse: c.clock, schema: running.schema, err: running.err}
+	entry := &schemaEntry{lastUse: c.clock, schema: running.schema, err: running.err}
+	if running.err == nil {
+		delete(c.refusals, id)
+	} else if !errors.Is(running.err, errUnreadable) {
+		entry.expires = time.Now().Add(refusalLasts)
+	}
+	c.entries[id] = entry
 	if len(c.entries) > maxSchemas {
 		oldest := slices.MinFunc(slices.Collect(maps.Keys(c.entries)), func(a, b string) int {
 			return c.entries[a].lastUse - c.entries[b].lastUse
@@ -147,6 +159,9 @@ func (c *schemaCache) judge(id string, err error) error {
 	return &final
 }
 
+// errUnreadable marks a schema whose text cannot be read. It stays that way: an id stands for one text.
+var errUnreadable = errors.New("unreadable schema")
+
 // fetchSchema reads a schema from the bus.
 func (c *Client) fetchSchema(ctx context.Context, id string) (*avroNode, error) {
 	var reply *eventbusv1.SchemaInfo
@@ -159,7 +174,7 @@ func (c *Client) fetchSchema(ctx context.Context, id string) (*avroNode, error) 
 	}
 	schema, err := parseSchema(reply.GetSchemaJson())
 	if err != nil {
-		return nil, &Error{Verdict: Verdict{Undecodable, "SchemaUnreadable", "The event's schema cannot be read"}, Err: fmt.Errorf("schema %.40q: %w", id, err)}
+		return nil, &Error{Verdict: Verdict{Undecodable, "SchemaUnreadable", "The event's schema cannot be read"}, Err: fmt.Errorf("%w %.40q: %w", errUnreadable, id, err)}
 	}
 	return schema, nil
 }

@@ -137,3 +137,34 @@ func TestSchemaCacheKeepsNoFailureButFinalOnes(t *testing.T) {
 		})
 	}
 }
+
+// A refusal may be about a moment: the schema is new, or the service was out of order.
+func TestSchemaIsAskedForAgainAfterARefusal(t *testing.T) {
+	for name, refused := range map[string]error{
+		"unknown schema":      newError(status.Error(codes.InvalidArgument, "no"), metadata.Pairs("error-code", codePrefix+"schema.validation.failed")),
+		"unclear, persistent": newError(status.Error(codes.Internal, "no"), nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				answer, calls := refused, 0
+				cache := newSchemaCache(func(context.Context, string) (*avroNode, error) {
+					calls++
+					return &avroNode{}, answer
+				})
+				for range patience {
+					_, _ = cache.get(t.Context(), "id")
+				}
+				<-time.After(refusalLasts)
+				before := calls
+				if _, err := cache.get(t.Context(), "id"); actionOf(err) != Undecodable || calls != before+1 {
+					t.Errorf("a minute later: %v after %d more calls, want one that decides", err, calls-before)
+				}
+				answer = nil
+				<-time.After(refusalLasts)
+				if _, err := cache.get(t.Context(), "id"); err != nil {
+					t.Errorf("once the bus knows the schema: %v", err)
+				}
+			})
+		})
+	}
+}
