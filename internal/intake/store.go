@@ -71,7 +71,7 @@ func (s *store) put(ctx context.Context, order *v1alpha1.ProvisioningOrder, fall
 // tryForms stores the object or, if the API server refuses it for good, what is left of it.
 func (s *store) tryForms(ctx context.Context, order *v1alpha1.ProvisioningOrder, fallback func(problem string) *v1alpha1.ProvisioningOrder) (result, error) {
 	r, err := s.tryOnce(ctx, order)
-	if fallback == nil || !refusedForGood(err) {
+	if !refusedForGood(err) {
 		return r, err
 	}
 	kept := fallback("the API server refuses the object: " + refusal(err))
