@@ -107,8 +107,10 @@ func (p *celProvider) FindStructFieldType(name, field string) (*types.FieldType,
 // celValue prepares a value of Salesforce for CEL, where every number of Salesforce is a double.
 func celValue(v any) any {
 	switch t := v.(type) {
-	case nil, string, bool, float64, map[string]any, []map[string]any:
+	case nil, string, bool, float64, []map[string]any:
 		return v
+	case map[string]any:
+		return celRecord(t)
 	case json.Number:
 		f, err := t.Float64()
 		if err != nil {

@@ -337,3 +337,19 @@ products: [{sku: A, configOptions: {2: 21, 3: 31}}]
 		t.Errorf("options (-want +got):\n%s", diff)
 	}
 }
+
+// TestExpressionsReadLinesAsTheyArrive gives expressions the lines as the REST API has them, inside a query result.
+func TestExpressionsReadLinesAsTheyArrive(t *testing.T) {
+	m := parse(t, "version: 1\nclient: {cel: \"order.OrderItems.filter(i, i.Quantity > 1.0).size()\"}\n")
+	order := readOrder(t, "testdata/worked-order.json")
+	items := asRecords(order["OrderItems"])
+	if len(items) == 0 {
+		t.Fatal("the order has no lines")
+	}
+	items[0]["Quantity"] = 2.0
+	for name, lines := range map[string]any{"query result": map[string]any{"totalSize": len(items), "done": true, "records": items}, "list": items} {
+		if plan, err := m.Plan(with(order, map[string]any{"OrderItems": lines})); err != nil || plan.ClientID != 1 {
+			t.Errorf("%s: client %d, %v", name, plan.ClientID, err)
+		}
+	}
+}
