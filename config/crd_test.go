@@ -54,7 +54,7 @@ func TestRulesOfTheKinds(t *testing.T) {
 		"order":                              {goodOrder, nil, ""},
 		"order: unreadable event, no id":     {goodOrder, set{"spec.salesforceOrderId": nil, "spec.event": map[string]any{"id": "e1"}, "metadata.name": "portal-event-e1"}, ""},
 		"order: id of 15 characters":         {goodOrder, set{"spec.salesforceOrderId": "8014x000000ABCD"}, "spec.salesforceOrderId"},
-		"order: id of another kind":          {goodOrder, set{"spec.salesforceOrderId": "0014x000000ABCDAA4"}, "^801"},
+		"order: id of a custom object":       {goodOrder, set{"spec.salesforceOrderId": "a014x000000ABCDAA4", "metadata.name": "portal-a014x000000abcdaa4"}, ""},
 		"order: checksum":                    {goodOrder, set{"spec.salesforceOrderId": "8014x000000ABCDIAZ", "metadata.name": "portal-8014x000000abcdiaz"}, "the last three characters do not match the first fifteen"},
 		"order: case changed":                {goodOrder, set{"spec.salesforceOrderId": "8014X000000ABCDAA4"}, "the last three characters do not match"},
 		"order: other name":                  {goodOrder, set{"metadata.name": "my-order"}, "metadata.name must be <pipeline>-<salesforceOrderId in lower case>"},

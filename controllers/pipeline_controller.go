@@ -25,6 +25,7 @@ import (
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
 	"github.com/orderbridge/orderbridge/internal/intake"
+	"github.com/orderbridge/orderbridge/internal/mapping"
 	"github.com/orderbridge/orderbridge/internal/salesforce"
 	"github.com/orderbridge/orderbridge/internal/whmcs"
 )
@@ -297,10 +298,16 @@ func (l *pipelineLinks) book(c *salesforce.Client, before *Backend) orderBook {
 	if before != nil && before.bookOf == c && before.Reporting == l.mapping.last && before.Book != nil {
 		return before.Book
 	}
-	return salesforce.NewBatcher(c, salesforce.Select{
-		OrderFields: l.mapping.last.OrderFields(),
-		ItemFields:  l.mapping.last.ItemFields(),
-	})
+	return salesforce.NewBatcher(c, Selection(l.mapping.last))
+}
+
+// Selection is what a mapping reads of an order.
+func Selection(m *mapping.Mapping) salesforce.Select {
+	objects := m.Objects()
+	return salesforce.Select{
+		Object: objects.Order, Lines: objects.Lines,
+		OrderFields: m.OrderFields(), ItemFields: m.ItemFields(),
+	}
 }
 
 // Learnt stores what was found out about the markers of a pipeline. Not storing it only means finding out again.

@@ -20,8 +20,8 @@ func wanted(pipeline *v1alpha1.ProvisioningPipeline, links *pipelineLinks) intak
 	if links.salesforce.client != nil {
 		w.Salesforce = links.salesforce.client
 	}
-	if links.mapping.mapping != nil {
-		w.Gate = &intake.Gate{Where: links.mapping.mapping.GateSOQL()}
+	if m := links.mapping.mapping; m != nil {
+		w.Gate = &intake.Gate{Object: m.Objects().Order, Where: m.GateSOQL()}
 	}
 	return w
 }

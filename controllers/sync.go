@@ -65,13 +65,14 @@ func (w *worker) rows(order *v1alpha1.ProvisioningOrder, result mapping.Result) 
 	if !ok || err != nil {
 		return report, nil
 	}
+	objects := m.Objects()
 	var records []salesforce.Record
 	for _, item := range slices.Sorted(maps.Keys(values.Items)) {
 		if itemID, err := salesforce.ParseID(item); err == nil {
-			records = append(records, salesforce.NewRecord("OrderItem", itemID, values.Items[item]))
+			records = append(records, salesforce.NewRecord(objects.Item, itemID, values.Items[item]))
 		}
 	}
-	return report, append(records, salesforce.NewRecord("Order", id, values.Order))
+	return report, append(records, salesforce.NewRecord(objects.Order, id, values.Order))
 }
 
 // errLineDeleted says that a line was deleted in Salesforce after its service was made.

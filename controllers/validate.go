@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,9 +111,10 @@ func (w *worker) readRecord(ctx context.Context, order *v1alpha1.ProvisioningOrd
 		seen = &v1alpha1.SalesforceOrder{}
 		order.Status.Salesforce = seen
 	}
-	seen.OrderNumber = record.Text("OrderNumber")
-	seen.AccountID = record.Text("AccountId")
 	w.theirs = record.Plain()
+	if m := cmp.Or(w.backend.Mapping, w.backend.Reporting); m != nil {
+		seen.OrderNumber, seen.AccountID = m.OrderNumber(w.theirs), m.AccountID(w.theirs)
+	}
 	return w.theirs, outcome{}, true
 }
 

@@ -51,7 +51,7 @@ type ProvisioningOrderSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=18
 	// +kubebuilder:validation:MaxLength=18
-	// +kubebuilder:validation:Pattern=`^801[0-9A-Za-z]{12}[A-Z0-5]{3}$`
+	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z]{15}[A-Z0-5]{3}$`
 	// +kubebuilder:validation:XValidation:rule="[0, 1, 2].all(g, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ012345'.indexOf(self.substring(15 + g, 16 + g)) == ('ABCDEFGHIJKLMNOPQRSTUVWXYZ'.contains(self.substring(5 * g, 5 * g + 1)) ? 1 : 0) + ('ABCDEFGHIJKLMNOPQRSTUVWXYZ'.contains(self.substring(5 * g + 1, 5 * g + 2)) ? 2 : 0) + ('ABCDEFGHIJKLMNOPQRSTUVWXYZ'.contains(self.substring(5 * g + 2, 5 * g + 3)) ? 4 : 0) + ('ABCDEFGHIJKLMNOPQRSTUVWXYZ'.contains(self.substring(5 * g + 3, 5 * g + 4)) ? 8 : 0) + ('ABCDEFGHIJKLMNOPQRSTUVWXYZ'.contains(self.substring(5 * g + 4, 5 * g + 5)) ? 16 : 0))",message="the last three characters do not match the first fifteen: copy the 18-character id again, upper and lower case count"
 	SalesforceOrderID string `json:"salesforceOrderId,omitempty"`
 	// origin says how the order became known.

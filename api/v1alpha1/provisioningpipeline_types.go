@@ -121,7 +121,8 @@ type SalesforceSpec struct {
 //
 // +kubebuilder:validation:XValidation:rule="self.topic.startsWith('/data/') || (has(self.orderIdField) && size(self.orderIdField) > 0)",message="orderIdField is required for platform events: the name of the field with the order's id"
 type Trigger struct {
-	// topic is /event/Name__e, /event/Channel__chn, /data/OrderChangeEvent or /data/Channel__chn. It is case-sensitive.
+	// topic is /event/Name__e, /event/Channel__chn, /data/OrderChangeEvent (of a custom object Name__c:
+	// /data/Name__ChangeEvent) or /data/Channel__chn. It is case-sensitive.
 	// +required
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^/(event|data)/[A-Za-z][A-Za-z0-9_]*$`

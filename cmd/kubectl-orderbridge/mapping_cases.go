@@ -14,6 +14,7 @@ import (
 	kubeyaml "sigs.k8s.io/yaml"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
+	"github.com/orderbridge/orderbridge/internal/mapping"
 	"github.com/orderbridge/orderbridge/internal/salesforce"
 )
 
@@ -214,11 +215,11 @@ func (c *mappingCase) complete(folder string) error {
 			return fmt.Errorf("orderFile: %s is no JSON record of Salesforce: %w", c.OrderFile, err)
 		}
 	}
-	return c.checkOrder()
+	return nil
 }
 
 // checkOrder refuses an order that the operator could never be given.
-func (c *mappingCase) checkOrder() error {
+func (c *mappingCase) checkOrder(objects mapping.Objects) error {
 	text, _ := c.Order["Id"].(string)
 	id, err := salesforce.ParseID(text)
 	switch {
@@ -226,13 +227,13 @@ func (c *mappingCase) checkOrder() error {
 		return fmt.Errorf("the order has no Id: it goes into the request as its key")
 	case err != nil:
 		return fmt.Errorf("the Id of the order: %w", err)
-	case !id.IsOrder():
+	case !id.IsOrder(objects.Order):
 		return fmt.Errorf("the Id of the order: %s is not that of an Order, which begins with %s", id, salesforce.OrderPrefix)
 	}
 	c.id = id
-	items, _ := c.Order["OrderItems"].(map[string]any)
+	items, _ := c.Order[objects.Lines].(map[string]any)
 	if done, ok := items["done"].(bool); ok && !done {
-		return fmt.Errorf("the order has more lines than its record shows (OrderItems.done is false): read it with all of them")
+		return fmt.Errorf("the order has more lines than its record shows (%s.done is false): read it with all of them", objects.Lines)
 	}
 	return nil
 }

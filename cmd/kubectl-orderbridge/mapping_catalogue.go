@@ -202,14 +202,18 @@ func (e *environment) connect(ctx context.Context, name string) (*controllers.Fa
 // askCatalogue reads what is on sale. Every call only reads.
 func askCatalogue(ctx context.Context, sides *controllers.FarSides, pricebook string, m *mapping.Mapping) (*catalogue, error) {
 	cat := &catalogue{Version: catalogueVersion, Salesforce: salesforceCatalogue{Pricebook: pricebook}}
-	rows, err := sides.Salesforce.Query(ctx, productQuery(m.ProductFields(), pricebook))
+	query, err := productQuery(m, pricebook)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := sides.Salesforce.Query(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("reading the products of Salesforce: %w", err)
 	}
 	if len(rows) == 0 {
-		return nil, errors.New("the price book shows no active products: check --pricebook, and that the integration user may read Product2 and PricebookEntry")
+		return nil, errors.New("Salesforce shows no active products: check --pricebook, and that the integration user may read the products and their price book entries")
 	}
-	cat.Salesforce.Products = productsOf(rows)
+	cat.Salesforce.Products = productsOf(m, rows)
 	products, err := sides.Whmcs.GetProducts(ctx, whmcs.ProductFilter{})
 	if err != nil {
 		return nil, fmt.Errorf("reading the products of WHMCS: %w", err)
@@ -223,9 +227,16 @@ func askCatalogue(ctx context.Context, sides *controllers.FarSides, pricebook st
 }
 
 // productQuery asks for the products that can be ordered. Name is for those who read the catalogue.
-func productQuery(fields []string, pricebook string) string {
+func productQuery(m *mapping.Mapping, pricebook string) (string, error) {
+	fields := m.ProductFields()
 	if !slices.ContainsFunc(fields, func(f string) bool { return strings.EqualFold(f, "Name") }) {
 		fields = append(slices.Clone(fields), "Name")
+	}
+	if object := m.Objects().Product; !sellsProduct2(m) {
+		if pricebook != "" {
+			return "", fmt.Errorf("--pricebook: the products of this mapping are %s, and price books hold Product2: leave it out", object)
+		}
+		return "SELECT " + strings.Join(fields, ", ") + " FROM " + object, nil
 	}
 	selected := make([]string, len(fields))
 	for i, f := range fields {
@@ -233,21 +244,30 @@ func productQuery(fields []string, pricebook string) string {
 	}
 	query := "SELECT " + strings.Join(selected, ", ") + " FROM PricebookEntry WHERE IsActive = true AND Product2.IsActive = true AND Pricebook2.IsActive = true"
 	if pricebook == "" {
-		return query
+		return query, nil
 	}
 	if id, err := salesforce.ParseID(pricebook); err == nil {
-		return query + " AND Pricebook2Id = '" + id.String() + "'"
+		return query + " AND Pricebook2Id = '" + id.String() + "'", nil
 	}
 	quoted := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(pricebook)
-	return query + " AND Pricebook2.Name = '" + quoted + "'"
+	return query + " AND Pricebook2.Name = '" + quoted + "'", nil
 }
 
-// productsOf are the products of price book entries, each once: a product has an entry for each price book and currency.
+// sellsProduct2 tells whether products are the standard object, which price books sell.
+func sellsProduct2(m *mapping.Mapping) bool {
+	return strings.EqualFold(m.Objects().Product, "Product2")
+}
+
+// productsOf are the products of the answer, each once: a product has a price book entry for each price book and currency.
 // The order does not depend on that of the answer, so that a file in Git changes only where the products do.
-func productsOf(rows []salesforce.Record) []map[string]any {
+func productsOf(m *mapping.Mapping, rows []salesforce.Record) []map[string]any {
 	byID := map[string]map[string]any{}
 	for _, row := range rows {
-		if product := row.Parent("Product2"); product != nil {
+		product := row
+		if sellsProduct2(m) {
+			product = row.Parent("Product2")
+		}
+		if product != nil {
 			byID[product.Text("Id")] = product.Plain()
 		}
 	}

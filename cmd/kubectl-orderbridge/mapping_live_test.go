@@ -67,7 +67,7 @@ products:
 		}
 		for name, args := range map[string][]string{
 			"there is no pipeline shop in namespace " + namespace: {"--pipeline", "shop"},
-			"the price book shows no active products":             {"--pricebook", "O'Reilly's"},
+			"Salesforce shows no active products":                 {"--pricebook", "O'Reilly's"},
 		} {
 			got := w.run(t, call{namespace: namespace, in: sandbox.DefaultMapping()}, append([]string{"mapping", "lint", "-", "--catalogue", "live"}, args...)...)
 			if got.code != exitFailure || !strings.Contains(got.errOut, name) {

@@ -139,7 +139,11 @@ func (f *casesFile) run(m *mapping.Mapping) ([]caseResult, error) {
 	var list []caseResult
 	for i := range f.Cases {
 		c := &f.Cases[i]
-		o, err := outcomeOf(m, c, f.Pipeline.spec())
+		err := c.checkOrder(m.Objects())
+		var o outcome
+		if err == nil {
+			o, err = outcomeOf(m, c, f.Pipeline.spec())
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: case %q: %w", f.name, c.keys[0].line, c.Name, err)
 		}

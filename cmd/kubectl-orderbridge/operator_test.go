@@ -81,10 +81,8 @@ func (w *world) reconcile(t *testing.T, order *v1alpha1.ProvisioningOrder) []whm
 	billing := &overheard{Client: sides.Whmcs}
 	backends := controllers.NewBackends()
 	backends.Set(client.ObjectKeyFromObject(pipeline), controllers.NewBackend(controllers.Backend{
-		Spec: pipeline.Spec,
-		Book: salesforce.NewBatcher(sides.Salesforce, salesforce.Select{
-			OrderFields: sides.Mapping.OrderFields(), ItemFields: sides.Mapping.ItemFields(),
-		}),
+		Spec:      pipeline.Spec,
+		Book:      salesforce.NewBatcher(sides.Salesforce, controllers.Selection(sides.Mapping)),
 		Billing:   billing,
 		Admission: whmcs.NewAdmission(whmcs.AdmissionConfig{MaxConcurrent: 4, PerSecond: math.Inf(1), OpenFor: time.Second}),
 		Mapping:   sides.Mapping, Version: sides.Version,

@@ -29,7 +29,7 @@ func findOrder(ctx context.Context, cluster client.Reader, namespace, what strin
 	var found []v1alpha1.ProvisioningOrder
 	var by string
 	var err error
-	switch id, parsed := salesforce.ParseOrderID(what); {
+	switch id, parsed := salesforce.ParseID(what); {
 	case parsed == nil:
 		by = "Salesforce id " + id.String()
 		found, err = bySalesforceID(ctx, cluster, namespace, id)
@@ -42,6 +42,11 @@ func findOrder(ctx context.Context, cluster client.Reader, namespace, what strin
 	default:
 		by = "name " + what
 		found, err = byName(ctx, cluster, namespace, what)
+		if err == nil && len(found) == 0 {
+			// Numbers of custom objects have letters too.
+			by = "name or Salesforce order number " + what
+			found, err = byOrderNumber(ctx, cluster, namespace, what)
+		}
 	}
 	switch {
 	case err != nil:

@@ -45,7 +45,7 @@ Exit codes: 0 the order can be made; 1 something is missing or in the way; 2 it 
 	cmd.Flags().StringVar(&order, "order", "", "Id of the Salesforce order, of 15 or 18 characters.")
 	cmd.Flags().StringVar(&file, "mapping", "", "Plan by this mapping file, or manifest with one, instead of the mapping in use.")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		id, err := salesforce.ParseOrderID(order)
+		id, err := salesforce.ParseID(order)
 		if err != nil {
 			return usage(cmd, "--order: %w", err)
 		}
@@ -86,6 +86,9 @@ func (e *environment) plan(ctx context.Context, cluster client.Reader, name stri
 	}
 	if err != nil {
 		return nil, err
+	}
+	if _, err := salesforce.ParseOrderID(id.String(), rules.mapping.Objects().Order); err != nil {
+		return nil, fmt.Errorf("--order: %w", err)
 	}
 	order, existing, err := objectOf(ctx, cluster, pipeline, id)
 	if err != nil {
@@ -152,7 +155,8 @@ const priceField = "UnitPrice"
 
 // Order reads an order. Where the integration user may not see prices, it is read without them.
 func (b pricedBook) Order(ctx context.Context, id string) (salesforce.Record, error) {
-	sel := salesforce.Select{OrderFields: b.mapping.OrderFields(), ItemFields: append(b.mapping.ItemFields(), priceField)}
+	sel := controllers.Selection(b.mapping)
+	sel.ItemFields = append(sel.ItemFields, priceField)
 	record, err := salesforce.NewBatcher(b.client, sel).Order(ctx, id)
 	if salesforce.ClassOf(err) == salesforce.Schema {
 		sel.ItemFields = b.mapping.ItemFields()

@@ -112,7 +112,7 @@ func (m planMaker) make(ctx context.Context, order *v1alpha1.ProvisioningOrder, 
 		Mapping: m.mapping, Frozen: preview.Frozen,
 		Next: planNext{preview.Next.Action, preview.Next.Reason, preview.Next.Message, preview.Next.AfterRetry},
 	}
-	plan.OrderNumber, _ = preview.Record["OrderNumber"].(string)
+	plan.OrderNumber = m.previewer.Mapping.OrderNumber(preview.Record)
 	if existing {
 		plan.Object = &planObject{Name: order.Name, State: order.Status.State}
 		if order.Status.Whmcs != nil {

@@ -42,7 +42,7 @@ func (s *stream) announce(ctx context.Context, events []pubsub.Event) []item {
 		case e.DecodeErr == nil && isDataTopic(s.trigger.Topic):
 			items[i].orders = []*v1alpha1.ProvisioningOrder{s.malformed(e, "the change event has no ChangeEventHeader")}
 		default:
-			items[i].orders = []*v1alpha1.ProvisioningOrder{s.platformEvent(e)}
+			items[i].orders = []*v1alpha1.ProvisioningOrder{s.platformEvent(e, s.p.orderObject())}
 		}
 	}
 	if len(changes) > 0 {

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/orderbridge/orderbridge/internal/pubsub"
 	"github.com/orderbridge/orderbridge/internal/salesforce"
 )
 
@@ -29,11 +30,14 @@ func (s *stream) changes(ctx context.Context, items []*item) {
 	var ask []salesforce.ID
 	candidates := make([][]salesforce.ID, len(items))
 	for i, it := range items {
+		if !ofOrders(it.event.ChangeHeader, s.p.orderObject()) {
+			continue
+		}
 		records, wildcard := it.event.ChangeHeader.Records()
 		if wildcard {
 			s.p.sweeper.request(sweepChange)
 		}
-		for _, id := range changedOrders(records) {
+		for _, id := range changedOrders(records, s.p.orderObject()) {
 			if s.settled(ctx, it, id) {
 				it.known++
 				continue
@@ -61,11 +65,16 @@ func (s *stream) changes(ctx context.Context, items []*item) {
 	}
 }
 
-// changedOrders returns the orders among the records of a change event, each once. A channel may deliver changes of
-// other objects too.
-func changedOrders(records []string) (ids []salesforce.ID) {
+// ofOrders reports whether a change event is about orders, which are records of the object. A channel may deliver
+// changes of other objects too. What names no object, such as an overflow, is about everything.
+func ofOrders(header *pubsub.ChangeEventHeader, object string) bool {
+	return object == "" || header.EntityName == "" || strings.EqualFold(header.EntityName, object) || header.ChangeType == "GAP_OVERFLOW"
+}
+
+// changedOrders returns the orders among the records of a change event, each once.
+func changedOrders(records []string, object string) (ids []salesforce.ID) {
 	for _, text := range records {
-		id, err := salesforce.ParseOrderID(text)
+		id, err := salesforce.ParseOrderID(text, object)
 		if err == nil && !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}

@@ -181,3 +181,33 @@ func TestChangeEventsThatCannotBeUsed(t *testing.T) {
 		t.Errorf("objects (-want +got):\n%s", diff)
 	}
 }
+
+// TestChangeEventsOfCustomOrders tells orders by the name of their object, since their ids do not.
+func TestChangeEventsOfCustomOrders(t *testing.T) {
+	const topic = "/data/Provision__ChangeEvent"
+	r := newRig(t, topic)
+	r.gate = &Gate{Object: "Provision__c", Where: "Open__c = true"}
+	r.start()
+	r.eventually("the first sweep is over", func() bool { return r.read().Status.Sweep != nil })
+	const ours, another, theirs = salesforce.ID("a014x000000ABCDAA4"), salesforce.ID("a014x000000ABCEAA4"), salesforce.ID("a024x000000ABCDAA4")
+	r.org.pass(time.Now(), ours, theirs)
+	of := func(n int, object string, id salesforce.ID) pubsub.Event {
+		e := changeEventOf(n, noon, string(id))
+		e.ChangeHeader.EntityName = object
+		return e
+	}
+	r.bus.publish(topic, of(1, "Provision__c", ours), of(2, "Provision__c", another), of(3, "Line__c", theirs), of(4, "Order", orderID(1)))
+	r.eventually("all have arrived", func() bool { return r.trigger(topic).Received == 4 })
+	var got []string
+	for _, o := range r.orders() {
+		got = append(got, o.Spec.SalesforceOrderID)
+	}
+	if diff := cmp.Diff([]string{string(ours)}, got); diff != "" {
+		t.Errorf("orders (-want +got):\n%s", diff)
+	}
+	for _, q := range r.org.asking() {
+		if !strings.Contains(q, " FROM Provision__c WHERE (Open__c = true) AND ") {
+			t.Errorf("the org was asked %s", q)
+		}
+	}
+}

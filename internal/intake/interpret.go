@@ -41,8 +41,8 @@ type announcer struct {
 }
 
 // platformEvent makes the object that stands for a platform event: of the order that it names, or of the event itself
-// if it names none.
-func (a announcer) platformEvent(e pubsub.Event) *v1alpha1.ProvisioningOrder {
+// if it names none. object is what holds the orders; while no mapping has said that, every record may be an order.
+func (a announcer) platformEvent(e pubsub.Event, object string) *v1alpha1.ProvisioningOrder {
 	if e.DecodeErr != nil {
 		return a.malformed(e, "the event could not be decoded: "+e.DecodeErr.Error())
 	}
@@ -57,7 +57,7 @@ func (a announcer) platformEvent(e pubsub.Event) *v1alpha1.ProvisioningOrder {
 	if text = strings.TrimSpace(text); text == "" {
 		return a.malformed(e, fmt.Sprintf("the field %s is empty: the Flow that publishes the event must set it to the id of the order", a.trigger.OrderIDField))
 	}
-	id, err := salesforce.ParseOrderID(text)
+	id, err := salesforce.ParseOrderID(text, object)
 	if err != nil {
 		return a.malformed(e, fmt.Sprintf("the field %s: %v", a.trigger.OrderIDField, err))
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
 	"github.com/orderbridge/orderbridge/internal/pubsub"
+	"github.com/orderbridge/orderbridge/internal/salesforce"
 )
 
 func TestPlatformEvent(t *testing.T) {
@@ -124,7 +125,7 @@ func TestPlatformEvent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := announcer{pipeline: types.NamespacedName{Namespace: "sales", Name: "portal"}, trigger: v1alpha1.Trigger{Topic: eventTopic, OrderIDField: "OrderId__c"}}
-			got := a.platformEvent(tc.event)
+			got := a.platformEvent(tc.event, salesforce.OrderObject)
 			want := &v1alpha1.ProvisioningOrder{
 				ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: tc.wantName, Finalizers: []string{v1alpha1.ClaimFinalizer}},
 				Spec: v1alpha1.ProvisioningOrderSpec{
@@ -165,7 +166,7 @@ func FuzzPlatformEvent(f *testing.F) {
 	f.Add("\xff", "801*", strings.Repeat("\xf0", 2000), []byte{0})
 	f.Fuzz(func(t *testing.T, id, order, text string, payload []byte) {
 		a := announcer{pipeline: types.NamespacedName{Namespace: "sales", Name: "portal"}, trigger: v1alpha1.Trigger{Topic: eventTopic, OrderIDField: "OrderId__c"}}
-		got := a.platformEvent(pubsub.Event{ID: id, Payload: payload, Fields: map[string]any{"OrderId__c": order, "IdemKey__c": text}})
+		got := a.platformEvent(pubsub.Event{ID: id, Payload: payload, Fields: map[string]any{"OrderId__c": order, "IdemKey__c": text}}, salesforce.OrderObject)
 		prefix := "portal-event-"
 		if got.Spec.SalesforceOrderID != "" {
 			prefix = "portal-801"
@@ -180,4 +181,15 @@ func FuzzPlatformEvent(f *testing.F) {
 			t.Errorf("order %q with problem %q: exactly one must be set", got.Spec.SalesforceOrderID, got.Spec.Event.Problem)
 		}
 	})
+}
+
+// TestPlatformEventOfCustomOrders takes every record for an order, unless orders are known to be Orders.
+func TestPlatformEventOfCustomOrders(t *testing.T) {
+	a := announcer{pipeline: types.NamespacedName{Namespace: "sales", Name: "portal"}, trigger: v1alpha1.Trigger{Topic: eventTopic, OrderIDField: "OrderId__c"}}
+	event := pubsub.Event{ID: "x", Fields: map[string]any{"OrderId__c": "a014x000000ABCDAA4"}}
+	for object, want := range map[string]string{"Provision__c": "a014x000000ABCDAA4", "": "a014x000000ABCDAA4", "Order": "", "order": ""} {
+		if got := a.platformEvent(event, object).Spec.SalesforceOrderID; got != want {
+			t.Errorf("where orders are records of %q, the order is %q, want %q", object, got, want)
+		}
+	}
 }

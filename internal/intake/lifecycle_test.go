@@ -130,7 +130,7 @@ func TestPipelinesAreApart(t *testing.T) {
 	}
 	r.bus.publish(eventTopic, orderEvent(1, noon))
 	r.start()
-	r.supervisor.Apply(Wanted{Pipeline: second, Salesforce: newFakeOrg(), Gate: &Gate{Where: "Open__c = true"}})
+	r.supervisor.Apply(Wanted{Pipeline: second, Salesforce: newFakeOrg(), Gate: &Gate{Object: "Order", Where: "Open__c = true"}})
 	r.eventually("both have an order", func() bool { return len(r.orders()) == 2 })
 	r.eventually("both stream", func() bool { return r.bus.running() == 2 })
 
@@ -149,7 +149,7 @@ func TestPipelinesAreApart(t *testing.T) {
 	if err := cluster.Create(t.Context(), again); err != nil {
 		t.Fatalf("creating it again: %v", err)
 	}
-	r.supervisor.Apply(Wanted{Pipeline: again, Salesforce: newFakeOrg(), Gate: &Gate{Where: "Open__c = true"}})
+	r.supervisor.Apply(Wanted{Pipeline: again, Salesforce: newFakeOrg(), Gate: &Gate{Object: "Order", Where: "Open__c = true"}})
 	r.eventually("it streams from the beginning", func() bool {
 		starts := r.bus.started(eventTopic)
 		return len(starts) == 3 && starts[2].Preset == pubsub.Earliest

@@ -30,8 +30,8 @@ type pipeline struct {
 	book    *book
 	store   store
 	sweeper *sweeper
-	// gate is nil while the mapping is not valid.
-	gate atomic.Pointer[Gate]
+	// gate is nil while the mapping is not valid, lastGate is the last one that there was.
+	gate, lastGate atomic.Pointer[Gate]
 	// poke tells run that wanted has changed.
 	poke chan struct{}
 	// cancel ends run, done is closed when it has ended; nil until it was started.
@@ -104,8 +104,11 @@ func (p *pipeline) want(w Wanted) {
 	p.wanted = w
 	p.mu.Unlock()
 	old := p.gate.Swap(w.Gate)
+	if w.Gate != nil {
+		p.lastGate.Store(w.Gate)
+	}
 	if before.Pipeline != nil {
-		if w.Gate != nil && (old == nil || old.Where != w.Gate.Where) {
+		if w.Gate != nil && (old == nil || *old != *w.Gate) {
 			p.sweeper.request(sweepGate)
 		}
 		if asked := w.Pipeline.Annotations[v1alpha1.SweepRequestedAtAnnotation]; asked != "" && asked != before.Pipeline.Annotations[v1alpha1.SweepRequestedAtAnnotation] {
@@ -117,6 +120,14 @@ func (p *pipeline) want(w Wanted) {
 	case p.poke <- struct{}{}:
 	default:
 	}
+}
+
+// orderObject is the object that holds the orders, also while the mapping is broken; empty if it has not been valid yet.
+func (p *pipeline) orderObject() string {
+	if gate := p.lastGate.Load(); gate != nil {
+		return gate.Object
+	}
+	return ""
 }
 
 // run does what is wanted until ctx ends, and then writes the last positions.

@@ -39,7 +39,7 @@ func overTheWire(t testing.TB, tune func(*sandbox.Options), topics ...string) (*
 	}
 	t.Cleanup(box.Close)
 	r := newRig(t, topics...)
-	r.gate = &Gate{Where: "Activation_Status__c = 'Activating'"}
+	r.gate = &Gate{Object: salesforce.OrderObject, Where: "Activation_Status__c = 'Activating'"}
 	r.options.OpenBus = func(c pubsub.Config) (Bus, error) {
 		c.Backoff = pubsub.Backoff{Base: 20 * time.Millisecond, Max: time.Second}
 		c.SettleTime = 100 * time.Millisecond

@@ -37,7 +37,7 @@ type rig struct {
 
 func newRig(t testing.TB, topics ...string) *rig {
 	t.Helper()
-	r := &rig{t: t, bus: newFakeBus(), org: newFakeOrg(), gate: &Gate{Where: "Open__c = true"}, recorder: events.NewFakeRecorder(1000)}
+	r := &rig{t: t, bus: newFakeBus(), org: newFakeOrg(), gate: &Gate{Object: "Order", Where: "Open__c = true"}, recorder: events.NewFakeRecorder(1000)}
 	r.far = r.org
 	r.pipeline = newPipelineObject(namespace(t), "portal", topics...)
 	if err := cluster.Create(t.Context(), r.pipeline); err != nil {

@@ -32,16 +32,18 @@ var errNoGate = errors.New("the mapping is not valid: it says which orders to lo
 
 // Gate says which orders of the org are to be provisioned.
 type Gate struct {
-	// Where is a SOQL condition on Order; empty means every order.
+	// Object is the object that holds the orders, such as Order.
+	Object string
+	// Where is a SOQL condition on it; empty means every order.
 	Where string
 }
 
 // soql is the query for the orders that pass the gate and a condition of ours.
 func (g *Gate) soql(fields, condition string) string {
 	if strings.TrimSpace(g.Where) == "" {
-		return "SELECT " + fields + " FROM Order WHERE " + condition
+		return "SELECT " + fields + " FROM " + g.Object + " WHERE " + condition
 	}
-	return "SELECT " + fields + " FROM Order WHERE (" + g.Where + ") AND " + condition
+	return "SELECT " + fields + " FROM " + g.Object + " WHERE (" + g.Where + ") AND " + condition
 }
 
 // sweeper looks in the org for orders that no event announced.
@@ -204,7 +206,7 @@ func (w *sweeper) look(ctx context.Context, org Org) (found, made int, err error
 	if err != nil {
 		return 0, 0, err
 	}
-	missing, err := w.missing(ctx, records)
+	missing, err := w.missing(ctx, gate.Object, records)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -244,10 +246,10 @@ func (w *sweeper) split(records []salesforce.Record, now time.Time) (old, fresh 
 const manyMissing = 50
 
 // missing drops the orders that have an object.
-func (w *sweeper) missing(ctx context.Context, records []salesforce.Record) ([]salesforce.Record, error) {
+func (w *sweeper) missing(ctx context.Context, object string, records []salesforce.Record) ([]salesforce.Record, error) {
 	var missing []salesforce.Record
 	for _, r := range records {
-		if !r.ID().IsOrder() {
+		if r.ID() == "" || !r.ID().IsOrder(object) {
 			continue
 		}
 		existing, err := w.p.store.cached(ctx, w.name(r.ID()))

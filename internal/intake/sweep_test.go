@@ -256,7 +256,7 @@ func TestGapStaysOpenUntilASweepSucceeds(t *testing.T) {
 	if g := r.read().Status.Gaps[0]; g.ClosedAt != nil {
 		t.Errorf("the gap was closed by a sweep that failed: %+v", g)
 	}
-	r.gate = &Gate{Where: "Open__c = true"}
+	r.gate = &Gate{Object: salesforce.OrderObject, Where: "Open__c = true"}
 	r.start()
 	r.eventually("the gap is closed after a restart", func() bool { return r.read().Status.Gaps[0].ClosedAt != nil })
 	if g := r.read().Status.Gaps; len(g) != 1 || g[0].OrdersRecovered != 1 {

@@ -32,10 +32,7 @@ func newEnvs(f fields) (celEnvs, error) {
 	if err != nil {
 		return celEnvs{}, err
 	}
-	provider := &celProvider{Provider: registry, objects: map[string]map[string]*cel.Type{}}
-	if len(f.accountPath) == 1 {
-		provider.objects[orderTypeName] = map[string]*cel.Type{f.accountPath[0]: cel.ObjectType(accountTypeName)}
-	}
+	provider := &celProvider{Provider: registry, fields: f.types()}
 	order, err := cel.NewEnv(
 		cel.CustomTypeProvider(provider),
 		cel.CustomTypeAdapter(celAdapter{registry}),
@@ -120,8 +117,9 @@ type celProblem struct {
 	message, hint string
 }
 
-// compileCEL parses and type-checks an expression and finds the fields it looks at.
-func compileCEL(env *cel.Env, src string, want target) (*expression, []celProblem) {
+// compileCEL parses and type-checks an expression and finds the fields it looks at. lines is the name under which an order
+// has its lines.
+func compileCEL(env *cel.Env, src string, want target, lines string) (*expression, []celProblem) {
 	checked, issues := env.Compile(src)
 	if issues.Err() != nil {
 		var ps []celProblem
@@ -141,7 +139,7 @@ func compileCEL(env *cel.Env, src string, want target) (*expression, []celProble
 	if !want.accepts(out) {
 		return nil, []celProblem{{1, 0, fmt.Sprintf("the expression gives %s, and %s is needed", typeWords(out.String()), want.name), want.celHint}}
 	}
-	refs, err := fieldRefs(checked.NativeRep())
+	refs, err := fieldRefs(checked.NativeRep(), lines)
 	if err != nil {
 		return nil, []celProblem{{1, 0, err.Error(), "write the field in full where it is used, as in order.Parent__r.Name"}}
 	}
@@ -161,14 +159,14 @@ var rootOfType = map[string]string{
 }
 
 // fieldRefs finds the fields of Salesforce records that a checked expression selects, also inside macros.
-func fieldRefs(a *ast.AST) ([]fieldPath, error) {
+func fieldRefs(a *ast.AST, lines string) ([]fieldPath, error) {
 	var refs []fieldPath
 	selects := ast.MatchDescendants(ast.NavigateAST(a), ast.KindMatcher(ast.SelectKind))
 	for _, e := range selects {
 		if parent, ok := e.Parent(); ok && parent.Kind() == ast.SelectKind {
 			continue // the outermost select has the whole path
 		}
-		path, err := selectPath(a, e)
+		path, err := selectPath(a, e, lines)
 		if err != nil {
 			return nil, err
 		}
@@ -193,7 +191,7 @@ func rootsOf(a *ast.AST) []string {
 
 // selectPath returns the field that a select reads, or nil if it reads none of a Salesforce record. Of a related record
 // as a whole it is the Id: all that can be asked is whether there is one.
-func selectPath(a *ast.AST, e ast.Expr) (*fieldPath, error) {
+func selectPath(a *ast.AST, e ast.Expr, lines string) (*fieldPath, error) {
 	var names []string
 	base := e
 	for base.Kind() == ast.SelectKind {
@@ -209,7 +207,7 @@ func selectPath(a *ast.AST, e ast.Expr) (*fieldPath, error) {
 		return nil, nil
 	}
 	switch last := names[len(names)-1]; {
-	case last == "OrderItems" && root == rootOrder:
+	case last == lines && root == rootOrder && len(names) == 1:
 		return nil, nil // the lines are always read
 	case isRelationship(last):
 		names = append(names, "Id")

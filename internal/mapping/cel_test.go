@@ -9,6 +9,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// standardNames are the names of an org that has the standard objects.
+var standardNames = fields{
+	objects:     Objects{standardOrder, standardItem, standardLines, standardProduct},
+	productPath: []string{"PricebookEntry", "Product2"}, accountPath: []string{"Account"},
+}
+
 func TestExpressionsReadTheirFields(t *testing.T) {
 	tests := map[string]struct {
 		expression  string
@@ -195,7 +201,7 @@ func TestOnlyCheapExpressionsRunWithoutMeter(t *testing.T) {
 		"[1, 2].map(x, [1, 2].map(y, x * y)).size() > 1": true,
 		"order.A__c.map(x, order.A__c).size() > 1":       false,
 	}
-	envs, err := newEnvs(fields{accountPath: []string{"Account"}})
+	envs, err := newEnvs(standardNames)
 	if err != nil {
 		t.Fatal(err)
 	}

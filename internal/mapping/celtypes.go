@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
 	"strings"
 
@@ -37,7 +38,7 @@ var standardFields = map[string]map[string]*cel.Type{
 		"ShippingStreet": textType, "ShippingCity": textType, "ShippingState": textType, "ShippingPostalCode": textType, "ShippingCountry": textType,
 		"Owner": related, "CreatedBy": related, "LastModifiedBy": related, "RecordType": related, "Contract": related, "Quote": related,
 		"Opportunity": related, "Pricebook2": related, "BillToContact": related, "ShipToContact": related, "OriginalOrder": related,
-		"Account": cel.ObjectType(accountTypeName), "OrderItems": cel.ListType(cel.ObjectType(itemTypeName)),
+		"Account": cel.ObjectType(accountTypeName),
 	},
 	itemTypeName: {
 		"Id": textType, "OrderItemNumber": textType, "OrderId": textType, "PricebookEntryId": textType, "Product2Id": textType,
@@ -57,11 +58,38 @@ var standardFields = map[string]map[string]*cel.Type{
 	relatedTypeName: {},
 }
 
+// customFields are the fields of every custom object whose type is the same in every org.
+var customFields = map[string]*cel.Type{
+	"Id": textType, "Name": textType, "OwnerId": textType, "CreatedDate": textType, "LastModifiedDate": textType, "CurrencyIsoCode": textType,
+	"Owner": related, "CreatedBy": related, "LastModifiedBy": related, "RecordType": related,
+}
+
+// types are the types of the fields by type of the record, for the objects of the org.
+func (f *fields) types() map[string]map[string]*cel.Type {
+	out := maps.Clone(standardFields)
+	order, item := maps.Clone(standardFields[orderTypeName]), standardFields[itemTypeName]
+	if !strings.EqualFold(f.objects.Order, standardOrder) {
+		order = maps.Clone(customFields)
+	}
+	if !strings.EqualFold(f.objects.Item, standardItem) {
+		item = maps.Clone(customFields)
+		if len(f.productPath) == 1 {
+			item[f.productPath[0]] = cel.ObjectType(productTypeName)
+		}
+	}
+	if len(f.accountPath) == 1 {
+		order[f.accountPath[0]] = cel.ObjectType(accountTypeName)
+	}
+	order[f.objects.Lines] = cel.ListType(cel.ObjectType(itemTypeName))
+	out[orderTypeName], out[itemTypeName] = order, item
+	return out
+}
+
 // celProvider gives CEL the types of the records and reads their fields; a field that is missing is null.
 type celProvider struct {
 	types.Provider
-	// objects are fields that hold another record, by type and field.
-	objects map[string]map[string]*cel.Type
+	// fields are the types of the fields that are not dyn, by type of the record.
+	fields map[string]map[string]*cel.Type
 }
 
 // FindStructType implements types.Provider.
@@ -82,14 +110,11 @@ func (p *celProvider) FindStructFieldNames(name string) ([]string, bool) {
 
 // FindStructFieldType implements types.Provider.
 func (p *celProvider) FindStructFieldType(name, field string) (*types.FieldType, bool) {
-	fields, ok := standardFields[name]
+	fields, ok := p.fields[name]
 	if !ok {
 		return p.Provider.FindStructFieldType(name, field)
 	}
-	t, ok := p.objects[name][field]
-	if !ok {
-		t, ok = fields[field]
-	}
+	t, ok := fields[field]
 	switch {
 	case ok:
 	case strings.HasSuffix(field, "__r"):

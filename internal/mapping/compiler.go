@@ -134,6 +134,9 @@ func (c *compiler) field(path, s string, perLine bool) (fieldPath, bool) {
 // read notes that a field must be read from Salesforce, which follows only so many relationships to it. Those to the
 // account and to the product count.
 func (c *compiler) read(path string, f fieldPath) bool {
+	if !c.exists(path, f) {
+		return false
+	}
 	way := len(f.names) - 1
 	switch f.root {
 	case rootAccount:
@@ -205,7 +208,7 @@ func (c *compiler) expression(path, src string, t target, perLine bool) *express
 	if perLine {
 		env = c.envs.line
 	}
-	e, complaints := compileCEL(env, src, t)
+	e, complaints := compileCEL(env, src, t, c.fields.objects.Lines)
 	for _, p := range complaints {
 		c.problemAt(c.doc.Within(path, p.line, p.column), path, p.message, p.hint)
 	}

@@ -36,7 +36,7 @@ func (m *Mapping) Examine(order map[string]any) Examination {
 	e.Header = missOf(m.header.fill(&s, &Plan{}))
 	_, err = m.scheduledFor(order)
 	e.Schedule = missOf(err)
-	for _, it := range items(s.order) {
+	for _, it := range m.items(s.order) {
 		s.item, s.product = it.record, m.product(it.record)
 		line := ExaminedLine{OrderItemID: it.id, Number: it.number, Record: it.record}
 		if m.fields.sku != "" {

@@ -114,7 +114,7 @@ func FuzzExpression(f *testing.F) {
 	} {
 		f.Add(e, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!")
 	}
-	envs, err := newEnvs(fields{accountPath: []string{"Account"}})
+	envs, err := newEnvs(standardNames)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func FuzzExpression(f *testing.F) {
 			return
 		}
 		anything := target{kinds: textTarget.kinds}
-		e, problems := compileCEL(envs.line, source, anything)
+		e, problems := compileCEL(envs.line, source, anything, standardLines)
 		if (e == nil) == (len(problems) == 0) {
 			t.Fatalf("%q gives expression %v and problems %v", source, e, problems)
 		}

@@ -18,6 +18,11 @@ type gateField struct {
 }
 
 func (c *compiler) compileGate(g *file.Gate) gate {
+	if g == nil && isCustom(c.fields.objects.Order) {
+		c.problem("gate", "the default gate asks for Status, which the custom object "+c.fields.objects.Order+" does not have",
+			"add a gate, such as gate: {order."+c.fields.activationStatus+": Activating}")
+		return nil
+	}
 	if g == nil {
 		g = &file.Gate{Fields: []file.GateField{
 			{Field: "order.Status", Values: []file.Scalar{{Value: "Approved"}, {Value: "Reactivate"}}},
@@ -103,7 +108,7 @@ func (f gateField) words() string {
 	return strings.Join(w, " or ")
 }
 
-// GateSOQL is the gate as a SOQL condition, for a query on Order.
+// GateSOQL is the gate as a SOQL condition, for a query on the object of the orders.
 func (m *Mapping) GateSOQL() string {
 	var conditions []string
 	for _, f := range m.gate {

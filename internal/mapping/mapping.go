@@ -108,9 +108,9 @@ func (c *compiler) compileHeader(a file.AddOrder) header {
 // selection lists the fields to read: what entries look at, and what every order needs.
 func (c *compiler) selection(m *Mapping) {
 	f := m.fields
-	order := []string{"Id", "OrderNumber", "AccountId", f.activationStatus, f.whmcsOrderID, f.activationType, f.scheduledAt}
+	order := []string{"Id", f.orderNumber, strings.Join(f.accountID(), "."), f.activationStatus, f.whmcsOrderID, f.activationType, f.scheduledAt}
 	product := strings.Join(f.productPath, ".") + "."
-	item := []string{"Id", "OrderItemNumber", f.quantity, f.serviceID}
+	item := []string{"Id", f.itemNumber, f.quantity, f.serviceID}
 	if f.sku != "" {
 		item = append(item, product+f.sku)
 	}
@@ -148,7 +148,7 @@ func tidy(names []string) []string {
 // SHA256 is the hexadecimal hash of the file.
 func (m *Mapping) SHA256() string { return m.sha256 }
 
-// OrderFields are the fields to select from Order, with dots to parents. The lines are not among them.
+// OrderFields are the fields to select from the order, with dots to parents. The lines are not among them.
 func (m *Mapping) OrderFields() []string { return slices.Clone(m.orderFields) }
 
 // ItemFields are the fields to select from the lines of an order, with dots to parents.

@@ -9,6 +9,8 @@ import (
 
 // fields are the Salesforce names that the mapping uses. An empty name is a field that the org does not have.
 type fields struct {
+	objects                                                                              Objects
+	orderNumber, itemNumber                                                              string
 	activationStatus, whmcsOrderID, errorCode, errorMessage, activationType, scheduledAt string
 	quantity, itemCycle, serviceID                                                       string
 	sku, pid, productCycle, class, configOptions                                         string
@@ -23,24 +25,31 @@ const (
 
 // names resolves the salesforce section.
 func (c *compiler) names(s file.Salesforce) fields {
+	o := c.objects(s)
 	f := fields{
-		activationStatus: c.name("salesforce.order.activationStatus", s.Order.ActivationStatus, "Activation_Status__c", needed),
-		whmcsOrderID:     c.name("salesforce.order.whmcsOrderID", s.Order.WHMCSOrderID, "WHMCS_Order_ID__c", needed),
-		errorCode:        c.name("salesforce.order.errorCode", s.Order.ErrorCode, "Activation_Error_Code__c", optional),
-		errorMessage:     c.name("salesforce.order.errorMessage", s.Order.ErrorMessage, "Activation_Error_Message__c", optional),
-		activationType:   c.name("salesforce.order.activationType", s.Order.ActivationType, "Activation_Type__c", optional),
-		scheduledAt:      c.name("salesforce.order.scheduledAt", s.Order.ScheduledAt, "Activation_Scheduled_At__c", optional),
-		quantity:         c.name("salesforce.item.quantity", s.Item.Quantity, "Quantity", needed),
-		itemCycle:        c.name("salesforce.item.billingCycle", s.Item.BillingCycle, "Billing_Cycle__c", optional),
-		serviceID:        c.name("salesforce.item.whmcsServiceID", s.Item.WHMCSServiceID, "WHMCS_Service_ID__c", optional),
-		sku:              c.name("salesforce.product.sku", s.Product.SKU, "StockKeepingUnit", optional),
-		pid:              c.name("salesforce.product.whmcsProductID", s.Product.WHMCSProductID, "WHMCS_Product_Id__c", optional),
-		productCycle:     c.name("salesforce.product.billingCycle", s.Product.BillingCycle, "Billing_Cycle__c", optional),
-		class:            c.name("salesforce.product.class", s.Product.Class, "Item_Class__c", optional),
-		configOptions:    c.name("salesforce.product.configOptions", s.Product.ConfigOptions, "Portal_ConfigOptions_JSON__c", optional),
+		objects:          o,
+		orderNumber:      c.name("salesforce.order.number", o.Order, s.Order.Number, numberOf(o.Order, standardOrder, "OrderNumber"), optional),
+		activationStatus: c.name("salesforce.order.activationStatus", o.Order, s.Order.ActivationStatus, "Activation_Status__c", needed),
+		whmcsOrderID:     c.name("salesforce.order.whmcsOrderID", o.Order, s.Order.WHMCSOrderID, "WHMCS_Order_ID__c", needed),
+		errorCode:        c.name("salesforce.order.errorCode", o.Order, s.Order.ErrorCode, "Activation_Error_Code__c", optional),
+		errorMessage:     c.name("salesforce.order.errorMessage", o.Order, s.Order.ErrorMessage, "Activation_Error_Message__c", optional),
+		activationType:   c.name("salesforce.order.activationType", o.Order, s.Order.ActivationType, "Activation_Type__c", optional),
+		scheduledAt:      c.name("salesforce.order.scheduledAt", o.Order, s.Order.ScheduledAt, "Activation_Scheduled_At__c", optional),
+		itemNumber:       c.name("salesforce.item.number", o.Item, s.Item.Number, numberOf(o.Item, standardItem, "OrderItemNumber"), optional),
+		quantity:         c.name("salesforce.item.quantity", o.Item, s.Item.Quantity, "Quantity", needed),
+		itemCycle:        c.name("salesforce.item.billingCycle", o.Item, s.Item.BillingCycle, "Billing_Cycle__c", optional),
+		serviceID:        c.name("salesforce.item.whmcsServiceID", o.Item, s.Item.WHMCSServiceID, "WHMCS_Service_ID__c", optional),
+		sku:              c.name("salesforce.product.sku", "", s.Product.SKU, "StockKeepingUnit", optional),
+		pid:              c.name("salesforce.product.whmcsProductID", "", s.Product.WHMCSProductID, "WHMCS_Product_Id__c", optional),
+		productCycle:     c.name("salesforce.product.billingCycle", "", s.Product.BillingCycle, "Billing_Cycle__c", optional),
+		class:            c.name("salesforce.product.class", "", s.Product.Class, "Item_Class__c", optional),
+		configOptions:    c.name("salesforce.product.configOptions", "", s.Product.ConfigOptions, "Portal_ConfigOptions_JSON__c", optional),
 		productPath:      c.relationship("salesforce.product.path", s.Product.Path, "PricebookEntry.Product2"),
 		accountPath:      c.relationship("salesforce.account.path", s.Account.Path, "Account"),
 		numericIDs:       s.IDsAs == "number",
+	}
+	if lacks(o.Item, f.productPath[0]) {
+		c.problem("salesforce.product.path", lackOf(o.Item, f.productPath[0]), "name the way from the line to its product, such as Product__r")
 	}
 	c.distinct([][2]string{
 		{"salesforce.order.activationStatus", f.activationStatus},
@@ -51,18 +60,22 @@ func (c *compiler) names(s file.Salesforce) fields {
 	return f
 }
 
-func (c *compiler) name(path string, given *string, def string, need bool) string {
+// name is a field of the object, or of one that is not known if that is "".
+func (c *compiler) name(path, object string, given *string, def string, need bool) string {
 	switch {
 	case given == nil:
-		return def
+		given = &def
 	case *given == "" && !need:
 		return ""
 	case *given == "":
 		c.problem(path, "this field cannot be left out", "name a field of the org, or delete the key to use "+def)
 		return def
-	case !fieldName.MatchString(*given):
+	case !isAPIName(*given):
 		c.problem(path, fmt.Sprintf("%s is not an API name of a field", quote(*given)), "write the API name alone, such as "+def)
 		return def
+	}
+	if lacks(object, *given) {
+		c.problem(path, lackOf(object, *given), "name a field of it: they end in __c")
 	}
 	return *given
 }

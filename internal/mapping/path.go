@@ -80,11 +80,14 @@ func parsePath(s string, perLine bool) (fieldPath, *pathError) {
 	return fieldPath{root, names}, nil
 }
 
-// apiNames reads API names joined by dots. They go into SOQL as they are, so nothing else may pass.
+// isAPIName reports whether a text is one API name. They go into SOQL as they are, so nothing else may pass.
+func isAPIName(s string) bool { return len(s) <= 80 && fieldName.MatchString(s) }
+
+// apiNames reads API names joined by dots.
 func apiNames(s string) ([]string, error) {
 	names := strings.Split(s, ".")
 	for _, n := range names {
-		if len(n) > 80 || !fieldName.MatchString(n) {
+		if !isAPIName(n) {
 			return nil, fmt.Errorf("%s is not an API name", quote(n))
 		}
 	}

@@ -48,7 +48,7 @@ type Line struct {
 // PHP reads by default before it drops the rest without an error.
 const MaxLines = 150
 
-// Plan applies the mapping to an order as Salesforce returns it, with its lines under OrderItems. The error is a *Miss.
+// Plan applies the mapping to an order as Salesforce returns it, with its lines. The error is a *Miss.
 // own are activation statuses that Orderbridge itself has written to this order; see Gate.
 func (m *Mapping) Plan(order map[string]any, own ...string) (Plan, error) {
 	if err := m.Gate(order, own...); err != nil {
@@ -128,11 +128,11 @@ type orderedItem struct {
 }
 
 // items returns the lines in an order that does not depend on how they were read.
-func items(order map[string]any) []orderedItem {
-	records := asRecords(order["OrderItems"])
+func (m *Mapping) items(order map[string]any) []orderedItem {
+	records := asRecords(order[m.fields.objects.Lines])
 	out := make([]orderedItem, len(records))
 	for i, r := range records {
-		out[i] = orderedItem{text(r["OrderItemNumber"]), text(r["Id"]), r}
+		out[i] = orderedItem{text(r[m.fields.itemNumber]), text(r["Id"]), r}
 	}
 	slices.SortStableFunc(out, func(a, b orderedItem) int {
 		return cmp.Or(cmp.Compare(len(a.number), len(b.number)), strings.Compare(a.number, b.number), strings.Compare(a.id, b.id))
@@ -142,7 +142,7 @@ func items(order map[string]any) []orderedItem {
 
 // lines plans every line and reports all lines that have no plan at once.
 func (m *Mapping) lines(s scope) ([]Line, error) {
-	list := items(s.order)
+	list := m.items(s.order)
 	if len(list) == 0 {
 		return nil, miss(ProductUnmapped, "", "The order has no lines. Add products to the order in Salesforce.")
 	}

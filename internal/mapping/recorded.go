@@ -14,8 +14,11 @@ func (m *Mapping) Unread(order map[string]any) []string {
 			missing = append(missing, f)
 		}
 	}
+	if lines := m.fields.objects.Lines; !wasRead(order, lines) {
+		missing = append(missing, lines)
+	}
 	for _, f := range m.itemFields {
-		if slices.ContainsFunc(asRecords(order["OrderItems"]), func(item map[string]any) bool { return !wasRead(item, f) }) {
+		if slices.ContainsFunc(asRecords(order[m.fields.objects.Lines]), func(item map[string]any) bool { return !wasRead(item, f) }) {
 			missing = append(missing, f)
 		}
 	}

@@ -128,6 +128,8 @@ func (c *compiler) compileSet(f *file.Fixed, path string) map[string]any {
 			c.problem(at, quote(e.Key)+" is not an API name of a field", "write the API name of a field of the order alone, such as Status")
 		case slices.ContainsFunc(roles, func(r string) bool { return strings.EqualFold(r, e.Key) }):
 			c.problem(at, e.Key+" is written already", "use status, code or message for it")
+		case lacks(c.fields.objects.Order, e.Key):
+			c.problem(at, lackOf(c.fields.objects.Order, e.Key), "name a field of it: they end in __c")
 		default:
 			set[e.Key] = e.Value.Value
 		}

@@ -47,13 +47,13 @@ func NewBatcher(client *Client, sel Select) *Batcher {
 // Order reads one order with its lines, as QueryOrders does. The record may be shared with other callers: do not change
 // it. An order that is not there gives an error that is ErrNotFound or ErrDeleted.
 func (b *Batcher) Order(ctx context.Context, id string) (Record, error) {
-	parsed, err := ParseOrderID(id)
+	parsed, err := ParseOrderID(id, b.sel.object())
 	if err != nil {
 		return nil, &Error{Op: opQuery, Class: Rejected, Message: err.Error(), Err: err}
 	}
 	order, err := b.orders.do(ctx, parsed)
 	if err == nil && order == nil {
-		return nil, b.client.absence(ctx, parsed)
+		return nil, b.client.absence(ctx, b.sel.object(), parsed)
 	}
 	return order, err
 }

@@ -196,7 +196,7 @@ func writeError(w http.ResponseWriter, status int, code, message string) {
 
 // orderID makes the n-th of many valid order ids.
 func orderID(n int) ID {
-	id, err := ParseOrderID(fmt.Sprintf("8014x0000%06d", n))
+	id, err := ParseOrderID(fmt.Sprintf("8014x0000%06d", n), OrderObject)
 	if err != nil {
 		panic(err)
 	}

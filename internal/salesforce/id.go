@@ -5,7 +5,11 @@ import (
 	"strings"
 )
 
-// OrderPrefix is the key prefix of the standard object Order: the first three characters of every order id.
+// OrderObject is the standard object for orders.
+const OrderObject = "Order"
+
+// OrderPrefix is the key prefix of the standard object Order: the first three characters of every id of an Order. The
+// prefixes of custom objects differ from org to org.
 const OrderPrefix = "801"
 
 // suffixAlphabet maps the five case bits of a third of an id to its suffix character.
@@ -28,8 +32,11 @@ func (id ID) String() string { return string(id) }
 // ParseID restores the original: it is safe in a Kubernetes object name.
 func (id ID) Lower() string { return strings.ToLower(string(id)) }
 
-// IsOrder reports whether the id belongs to the standard object Order.
-func (id ID) IsOrder() bool { return strings.HasPrefix(string(id), OrderPrefix) }
+// IsOrder reports whether the id can be that of an order, where orders are records of the object. Only of Order is the
+// prefix known; an object of "" is one that is not known yet.
+func (id ID) IsOrder(object string) bool {
+	return !strings.EqualFold(object, OrderObject) || strings.HasPrefix(string(id), OrderPrefix)
+}
 
 // ParseID accepts the 15-character form, the 18-character form, and an 18-character form whose letters were all
 // lowered or all raised, and returns the canonical 18 characters. A suffix that contradicts the letter case is an error.
@@ -49,13 +56,13 @@ func ParseID(s string) (ID, error) {
 	}
 }
 
-// ParseOrderID is ParseID for ids that must name an Order.
-func ParseOrderID(s string) (ID, error) {
+// ParseOrderID is ParseID for ids that must name an order, where orders are records of the object; see IsOrder.
+func ParseOrderID(s, object string) (ID, error) {
 	id, err := ParseID(s)
 	if err != nil {
 		return "", err
 	}
-	if !id.IsOrder() {
+	if !id.IsOrder(object) {
 		return "", fmt.Errorf("salesforce id %s: begins with %q, but ids of orders begin with %q", quoteID(s), s[:3], OrderPrefix)
 	}
 	return id, nil

@@ -76,13 +76,13 @@ func TestParseIDRefuses(t *testing.T) {
 }
 
 func TestParseOrderID(t *testing.T) {
-	if id, err := ParseOrderID("801D0000000G0yS"); err != nil || id != "801D0000000G0ySIAS" {
+	if id, err := ParseOrderID("801D0000000G0yS", OrderObject); err != nil || id != "801D0000000G0ySIAS" {
 		t.Errorf("order id: %q, %v", id, err)
 	}
-	if id, err := ParseOrderID("802D0000000CKp8IAG"); err == nil {
+	if id, err := ParseOrderID("802D0000000CKp8IAG", OrderObject); err == nil {
 		t.Errorf("id of an order item was taken for an order: %q", id)
 	}
-	if id, err := ParseOrderID("nothing"); err == nil {
+	if id, err := ParseOrderID("nothing", OrderObject); err == nil {
 		t.Errorf("nonsense was taken for an order: %q", id)
 	}
 }

@@ -80,7 +80,7 @@ func (f *Far) backend(o Options) (*controllers.Backend, error) {
 	}
 	return controllers.NewBackend(controllers.Backend{
 		Spec:      o.Spec,
-		Book:      salesforce.NewBatcher(org, salesforce.Select{OrderFields: f.Rules.OrderFields(), ItemFields: f.Rules.ItemFields()}),
+		Book:      salesforce.NewBatcher(org, controllers.Selection(f.Rules)),
 		Billing:   billing,
 		Admission: o.Admission,
 		Mapping:   f.Rules,

@@ -133,7 +133,7 @@ func publishShare(t *testing.T, s *stage.Stage, from, count int) {
 
 // announced is the id of an order that exists in events only.
 func announced(n int) (salesforce.ID, error) {
-	return salesforce.ParseOrderID(fmt.Sprintf("8014x000%07d", n))
+	return salesforce.ParseOrderID(fmt.Sprintf("8014x000%07d", n), salesforce.OrderObject)
 }
 
 // stored counts the objects without fetching them.

@@ -7,7 +7,7 @@ package file
 type Mapping struct {
 	// Version is the version of the file format. It is 1.
 	Version int `json:"version" jsonschema:"enum=1"`
-	// Salesforce names the fields of this Salesforce org. Write only what differs from the defaults.
+	// Salesforce names the objects and fields of this Salesforce org. Write only what differs from the defaults.
 	Salesforce Salesforce `json:"salesforce,omitzero"`
 	// Gate names the values that let an order through, by field: {order.Status: [Approved]}. Every field must match.
 	// Default: order.Status is Approved or Reactivate, and the activation status is Activating.
@@ -29,13 +29,13 @@ type Mapping struct {
 	Report Report `json:"report,omitzero"`
 }
 
-// Salesforce names the fields of this Salesforce org, by object. An empty name says that the org has no such field.
+// Salesforce names the objects of this Salesforce org and their fields. An empty name says that the org has no such field.
 type Salesforce struct {
-	// Order names fields of the order.
+	// Order names the object that holds orders, and its fields.
 	Order OrderNames `json:"order,omitzero"`
-	// Item names fields of the order line.
+	// Item names the object that holds order lines, and its fields.
 	Item ItemNames `json:"item,omitzero"`
-	// Product names fields of the product.
+	// Product says where the product of a line is found, and names its fields.
 	Product ProductNames `json:"product,omitzero"`
 	// Account says where the account of an order is found.
 	Account AccountNames `json:"account,omitzero"`
@@ -43,8 +43,12 @@ type Salesforce struct {
 	IDsAs string `json:"idsAs,omitzero" jsonschema:"enum=text,enum=number"`
 }
 
-// OrderNames names fields of the Salesforce Order.
+// OrderNames names the object that holds orders, and its fields.
 type OrderNames struct {
+	// Object is the API name of the object. Default: Order.
+	Object string `json:"object,omitzero" jsonschema:"minLength=1"`
+	// Number is the field with the number by which staff know the order. Default: OrderNumber; of another object Name.
+	Number *string `json:"number,omitzero"`
 	// ActivationStatus is the field that says how far provisioning is. Default: Activation_Status__c.
 	ActivationStatus *string `json:"activationStatus,omitzero"`
 	// WHMCSOrderID is the field that receives the WHMCS order id. Default: WHMCS_Order_ID__c.
@@ -59,8 +63,14 @@ type OrderNames struct {
 	ScheduledAt *string `json:"scheduledAt,omitzero"`
 }
 
-// ItemNames names fields of the Salesforce OrderItem.
+// ItemNames names the object that holds order lines, and its fields.
 type ItemNames struct {
+	// Object is the API name of the object. Default: OrderItem.
+	Object string `json:"object,omitzero" jsonschema:"minLength=1"`
+	// Path is the child relationship that leads from the order to its lines. Default: OrderItems.
+	Path string `json:"path,omitzero" jsonschema:"minLength=1"`
+	// Number is the field by which the lines are sorted. Default: OrderItemNumber; of another object Name.
+	Number *string `json:"number,omitzero"`
 	// Quantity is the number of units. Default: Quantity.
 	Quantity *string `json:"quantity,omitzero"`
 	// BillingCycle is the billing cycle of the line, stronger than that of the product. Default: Billing_Cycle__c.
@@ -69,8 +79,10 @@ type ItemNames struct {
 	WHMCSServiceID *string `json:"whmcsServiceID,omitzero"`
 }
 
-// ProductNames names fields of the Salesforce Product2.
+// ProductNames says where the product of a line is found, and names its fields.
 type ProductNames struct {
+	// Object is the API name of the object that path leads to. Only catalogues need it. Default: Product2.
+	Object string `json:"object,omitzero" jsonschema:"minLength=1"`
 	// Path leads from the line to its product. Default: PricebookEntry.Product2.
 	Path string `json:"path,omitzero" jsonschema:"minLength=1"`
 	// SKU is the stock keeping unit that product rules match. Default: StockKeepingUnit.
