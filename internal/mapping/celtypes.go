@@ -109,23 +109,23 @@ func (p *celProvider) FindStructFieldNames(name string) ([]string, bool) {
 }
 
 // FindStructFieldType implements types.Provider.
-func (p *celProvider) FindStructFieldType(name, field string) (*types.FieldType, bool) {
-	fields, ok := p.fields[name]
+func (p *celProvider) FindStructFieldType(record, name string) (*types.FieldType, bool) {
+	fields, ok := p.fields[record]
 	if !ok {
-		return p.Provider.FindStructFieldType(name, field)
+		return p.Provider.FindStructFieldType(record, name)
 	}
-	t, ok := fields[field]
+	t, ok := fields[name]
 	switch {
 	case ok:
-	case strings.HasSuffix(field, "__r"):
+	case strings.HasSuffix(name, "__r"):
 		t = related
 	default:
 		t = cel.DynType
 	}
 	return &types.FieldType{
 		Type:    t,
-		IsSet:   func(target any) bool { return asRecord(target)[field] != nil },
-		GetFrom: func(target any) (any, error) { return celValue(asRecord(target)[field]), nil },
+		IsSet:   func(target any) bool { return field(asRecord(target), name) != nil },
+		GetFrom: func(target any) (any, error) { return celValue(field(asRecord(target), name)), nil },
 	}, true
 }
 

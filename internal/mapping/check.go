@@ -76,7 +76,7 @@ func (c *checker) product(p map[string]any) {
 	m := c.m
 	sku := ""
 	if m.fields.sku != "" {
-		sku = strings.TrimSpace(text(p[m.fields.sku]))
+		sku = strings.TrimSpace(text(field(p, m.fields.sku)))
 	}
 	c.label = cmp.Or(sku, text(p["Id"]))
 	s := &scope{product: p}
@@ -177,8 +177,8 @@ type chosenOption struct {
 // options returns the config options that a rule makes of a product.
 func (c *checker) options(s *scope, own *lineRule, path string) []chosenOption {
 	byID := map[int64]chosenOption{}
-	if name := c.m.fields.configOptions; name != "" && !isEmpty(s.product[name]) {
-		options, err := parseOptions(s.product[name])
+	if name := c.m.fields.configOptions; name != "" && !isEmpty(field(s.product, name)) {
+		options, err := parseOptions(field(s.product, name))
 		if err != nil {
 			c.add(Error, "salesforce.product.configOptions", fmt.Sprintf("product.%s: %s", name, err), `write a JSON object of option id and value, such as {"12": 34}`)
 		}

@@ -40,7 +40,7 @@ func (m *Mapping) Examine(order map[string]any) Examination {
 		s.item, s.product = it.record, m.product(it.record)
 		line := ExaminedLine{OrderItemID: it.id, Number: it.number, Record: it.record}
 		if m.fields.sku != "" {
-			line.SKU = text(s.product[m.fields.sku])
+			line.SKU = text(field(s.product, m.fields.sku))
 		}
 		line.Made, line.Miss = m.planLine(&s, it)
 		e.Lines = append(e.Lines, line)

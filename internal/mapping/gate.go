@@ -161,7 +161,7 @@ func (m *Mapping) scope(order map[string]any) scope {
 // AlreadyOrdered returns the WHMCS order id that the Salesforce order carries, or 0 if it carries none. The error says that
 // the field holds something else: somebody may have noted an order there, so it is not taken for empty.
 func (m *Mapping) AlreadyOrdered(order map[string]any) (whmcsOrderID int64, err error) {
-	v := order[m.fields.whmcsOrderID]
+	v := field(order, m.fields.whmcsOrderID)
 	if isEmpty(v) {
 		return 0, nil
 	}

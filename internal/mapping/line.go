@@ -13,7 +13,7 @@ import (
 func (m *Mapping) planLine(s *scope, it orderedItem) ([]Line, *Miss) {
 	sku := ""
 	if m.fields.sku != "" {
-		sku = strings.TrimSpace(text(s.product[m.fields.sku]))
+		sku = strings.TrimSpace(text(field(s.product, m.fields.sku)))
 	}
 	l := lineMaker{m: m, s: s, item: it, sku: sku}
 	r, err := m.rules.find(sku, s)
@@ -113,13 +113,13 @@ func (l *lineMaker) miss(err error, what, do string) *Miss {
 
 // multiply applies the quantity.
 func (l *lineMaker) multiply(line Line, r *lineRule) ([]Line, *Miss) {
-	field := "item." + l.m.fields.quantity
-	n, err := toInt(l.s.item[l.m.fields.quantity])
+	at := "item." + l.m.fields.quantity
+	n, err := toInt(field(l.s.item, l.m.fields.quantity))
 	switch {
 	case err != nil:
-		return nil, l.say(field, "has no usable quantity: %s: %s. WHMCS counts in whole units: correct the quantity in Salesforce.", field, err)
+		return nil, l.say(at, "has no usable quantity: %s: %s. WHMCS counts in whole units: correct the quantity in Salesforce.", at, err)
 	case n < 1:
-		return nil, l.say(field, "has the quantity %d. Correct it in Salesforce: WHMCS needs at least 1.", n)
+		return nil, l.say(at, "has the quantity %d. Correct it in Salesforce: WHMCS needs at least 1.", n)
 	}
 	mode := r.quantity
 	if mode == "" {
@@ -130,7 +130,7 @@ func (l *lineMaker) multiply(line Line, r *lineRule) ([]Line, *Miss) {
 		return []Line{line}, nil
 	}
 	if n > MaxLines {
-		return nil, l.say(field, "has the quantity %d, and repeating it would make more than the %d lines that arrive safely. Split the order, or use quantity: qty.", n, MaxLines)
+		return nil, l.say(at, "has the quantity %d, and repeating it would make more than the %d lines that arrive safely. Split the order, or use quantity: qty.", n, MaxLines)
 	}
 	line.Quantity = 1
 	lines := make([]Line, n)
@@ -144,7 +144,7 @@ func (l *lineMaker) multiply(line Line, r *lineRule) ([]Line, *Miss) {
 func (l *lineMaker) configOptions(r *lineRule) (map[int64]int64, *Miss) {
 	var base map[int64]int64
 	if name := l.m.fields.configOptions; name != "" {
-		if v := l.s.product[name]; !isEmpty(v) {
+		if v := field(l.s.product, name); !isEmpty(v) {
 			var err error
 			if base, err = parseOptions(v); err != nil {
 				return nil, l.say("product."+name, `has config options that cannot be read: product.%s: %s. Write a JSON object of option id and value, such as {"12": 34}.`, name, err)

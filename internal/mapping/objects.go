@@ -35,7 +35,7 @@ func (m *Mapping) OrderNumber(order map[string]any) string {
 	if m.fields.orderNumber == "" {
 		return ""
 	}
-	return text(order[m.fields.orderNumber])
+	return text(field(order, m.fields.orderNumber))
 }
 
 // AccountID is the Salesforce id of the order's account, or "".

@@ -129,10 +129,10 @@ type orderedItem struct {
 
 // items returns the lines in an order that does not depend on how they were read.
 func (m *Mapping) items(order map[string]any) []orderedItem {
-	records := asRecords(order[m.fields.objects.Lines])
+	records := asRecords(field(order, m.fields.objects.Lines))
 	out := make([]orderedItem, len(records))
 	for i, r := range records {
-		out[i] = orderedItem{text(r[m.fields.itemNumber]), text(r["Id"]), r}
+		out[i] = orderedItem{text(field(r, m.fields.itemNumber)), text(r["Id"]), r}
 	}
 	slices.SortStableFunc(out, func(a, b orderedItem) int {
 		return cmp.Or(cmp.Compare(len(a.number), len(b.number)), strings.Compare(a.number, b.number), strings.Compare(a.id, b.id))

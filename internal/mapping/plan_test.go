@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -351,5 +352,40 @@ func TestExpressionsReadLinesAsTheyArrive(t *testing.T) {
 		if plan, err := m.Plan(with(order, map[string]any{"OrderItems": lines})); err != nil || plan.ClientID != 1 {
 			t.Errorf("%s: client %d, %v", name, plan.ClientID, err)
 		}
+	}
+}
+
+// TestNamesInAnyCase plans the same by names in another case: Salesforce takes them, and answers in its own.
+func TestNamesInAnyCase(t *testing.T) {
+	const file = `version: 1
+salesforce:
+  order: {whmcsOrderID: WHMCS_Order_ID__c, activationType: Activation_Type__c, scheduledAt: Activation_Scheduled_At__c}
+  item: {object: OrderItem, path: OrderItems, quantity: Quantity}
+  product: {path: PricebookEntry.Product2, sku: StockKeepingUnit, whmcsProductID: WHMCS_Product_Id__c, billingCycle: Billing_Cycle__c, configOptions: Portal_ConfigOptions_JSON__c}
+gate: {order.Status: Approved, order.Activation_Status__c: Activating}
+client: {field: account.WH_Account__c, pattern: '^#(\d+)\b'}
+line:
+  domain: {cel: "string(order.OrderItems.size()) + string(has(item.Mark__c) ? item.Mark__c : 'none') + product.StockKeepingUnit"}
+`
+	lower := regexp.MustCompile(`\b[A-Z][A-Za-z0-9_]*(__c|Unit|2|Entry|Id|Status|Quantity)\b`).ReplaceAllStringFunc(file, strings.ToLower)
+	order := readOrder(t, "testdata/worked-order.json")
+	order["WHMCS_Order_ID__c"], order["Activation_Type__c"], order["Activation_Scheduled_At__c"] = "77", "Scheduled", "2026-03-01"
+	for _, item := range asRecords(order["OrderItems"]) {
+		item["Mark__c"] = "m"
+	}
+	want, err := parse(t, file).Plan(order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := parse(t, lower)
+	got, err := m.Plan(order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("plan (-want +got):\n%s", diff)
+	}
+	if id, ok := m.AlreadyOrdered(order); !ok || id != 77 {
+		t.Errorf("AlreadyOrdered() = %d, %t", id, ok)
 	}
 }

@@ -54,11 +54,30 @@ func asRecords(v any) []map[string]any {
 // lookup follows relationship names to a field. What is missing on the way is nil.
 func lookup(r map[string]any, names []string) any {
 	for _, name := range names[:len(names)-1] {
-		if r = asRecord(r[name]); r == nil {
+		if r = asRecord(field(r, name)); r == nil {
 			return nil
 		}
 	}
-	return r[names[len(names)-1]]
+	return field(r, names[len(names)-1])
+}
+
+// field is the value of a field, or nil.
+func field(r map[string]any, name string) any {
+	v, _ := find(r, name)
+	return v
+}
+
+// find is the value of a field, and whether the record has it. Salesforce takes a name in any case and answers in its own.
+func find(r map[string]any, name string) (any, bool) {
+	if v, ok := r[name]; ok {
+		return v, true
+	}
+	for key, v := range r {
+		if strings.EqualFold(key, name) {
+			return v, true
+		}
+	}
+	return nil, false
 }
 
 // number turns the forms in which Salesforce numbers arrive into int64 or float64. Other values stay as they are.

@@ -18,7 +18,7 @@ func (m *Mapping) Unread(order map[string]any) []string {
 		missing = append(missing, lines)
 	}
 	for _, f := range m.itemFields {
-		if slices.ContainsFunc(asRecords(order[m.fields.objects.Lines]), func(item map[string]any) bool { return !wasRead(item, f) }) {
+		if slices.ContainsFunc(asRecords(field(order, m.fields.objects.Lines)), func(item map[string]any) bool { return !wasRead(item, f) }) {
 			missing = append(missing, f)
 		}
 	}
@@ -27,7 +27,7 @@ func (m *Mapping) Unread(order map[string]any) []string {
 
 func wasRead(record map[string]any, path string) bool {
 	for name := range strings.SplitSeq(path, ".") {
-		value, ok := record[name]
+		value, ok := find(record, name)
 		if !ok {
 			return false
 		}

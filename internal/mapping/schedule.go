@@ -54,19 +54,19 @@ func (m *Mapping) scheduledFor(order map[string]any) (time.Time, error) {
 	if f.activationType == "" || f.scheduledAt == "" {
 		return time.Time{}, nil
 	}
-	kind := strings.TrimSpace(text(order[f.activationType]))
+	kind := strings.TrimSpace(text(field(order, f.activationType)))
 	if !slices.ContainsFunc(m.schedule.values, func(v string) bool { return strings.EqualFold(v, kind) }) {
 		return time.Time{}, nil
 	}
-	when := strings.TrimSpace(text(order[f.scheduledAt]))
-	field := rootOrder + "." + f.scheduledAt
+	when := strings.TrimSpace(text(field(order, f.scheduledAt)))
+	at := rootOrder + "." + f.scheduledAt
 	if when == "" {
-		return time.Time{}, miss(GateClosed, field,
-			"The order is to be activated later, but %s is empty. Fill it in, or change order.%s.", field, f.activationType)
+		return time.Time{}, miss(GateClosed, at,
+			"The order is to be activated later, but %s is empty. Fill it in, or change order.%s.", at, f.activationType)
 	}
 	t, ok := m.schedule.parse(when)
 	if !ok {
-		return time.Time{}, miss(GateClosed, field, "The order is to be activated later, but %s is no date and time: %s. Correct it.", field, quote(when))
+		return time.Time{}, miss(GateClosed, at, "The order is to be activated later, but %s is no date and time: %s. Correct it.", at, quote(when))
 	}
 	return t, nil
 }
