@@ -180,9 +180,8 @@ func parseOptions(v any) (map[int64]int64, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s is not text", describe(v))
 	}
+	var raw map[string]json.RawMessage
 	dec := json.NewDecoder(strings.NewReader(s))
-	dec.UseNumber()
-	var raw map[string]any
 	if err := dec.Decode(&raw); err != nil || raw == nil {
 		return nil, errors.New("this is not a JSON object")
 	}
@@ -190,16 +189,38 @@ func parseOptions(v any) (map[int64]int64, error) {
 		return nil, errors.New("text follows the JSON object")
 	}
 	out := make(map[int64]int64, len(raw))
-	for key, value := range raw {
-		id, err := strconv.ParseInt(strings.TrimSpace(key), 10, 64)
-		if err != nil || id <= 0 {
-			return nil, fmt.Errorf("%s is not the id of an option", quote(key))
-		}
-		option, err := toOption(value)
+	// Entry by entry, because a map would keep one of several for the same option, and not always the same one.
+	dec = json.NewDecoder(strings.NewReader(s))
+	dec.UseNumber()
+	for _, _ = dec.Token(); dec.More(); {
+		id, option, err := nextOption(dec)
 		if err != nil {
-			return nil, fmt.Errorf("option %d: %w", id, err)
+			return nil, err
+		}
+		if _, twice := out[id]; twice {
+			return nil, fmt.Errorf("option %d stands here twice", id)
 		}
 		out[id] = option
 	}
 	return out, nil
+}
+
+// nextOption reads the next entry of an object that is known to be JSON.
+func nextOption(dec *json.Decoder) (id, option int64, err error) {
+	token, err := dec.Token()
+	if err != nil {
+		return 0, 0, err
+	}
+	key, _ := token.(string)
+	if id, err = strconv.ParseInt(strings.TrimSpace(key), 10, 64); err != nil || id <= 0 {
+		return 0, 0, fmt.Errorf("%s is not the id of an option", quote(key))
+	}
+	var value any
+	if err = dec.Decode(&value); err != nil {
+		return 0, 0, err
+	}
+	if option, err = toOption(value); err != nil {
+		return 0, 0, fmt.Errorf("option %d: %w", id, err)
+	}
+	return id, option, nil
 }

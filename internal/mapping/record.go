@@ -2,9 +2,11 @@ package mapping
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -125,6 +127,10 @@ func isEmpty(v any) bool {
 	return v == nil
 }
 
+// wholeNumber is a whole number as people and formulas write it. Go would also take 12e5, 0x1p4 and 1_0, which are no
+// numbers for those who fill in text fields.
+var wholeNumber = regexp.MustCompile(`^([+-]?[0-9]+)(\.0*)?$`)
+
 // toInt converts to a whole number.
 func toInt(v any) (int64, error) {
 	switch n := number(v).(type) {
@@ -133,16 +139,14 @@ func toInt(v any) (int64, error) {
 	case float64:
 		return 0, fmt.Errorf("%s is not a whole number", text(n))
 	case string:
-		t := strings.TrimSpace(n)
-		if i, err := strconv.ParseInt(t, 10, 64); err == nil {
-			return i, nil
-		}
-		if f, err := strconv.ParseFloat(t, 64); err == nil {
-			if i, ok := whole(f).(int64); ok {
+		if m := wholeNumber.FindStringSubmatch(strings.TrimSpace(n)); m != nil {
+			if i, err := strconv.ParseInt(m[1], 10, 64); err == nil {
 				return i, nil
 			}
 		}
 		return 0, fmt.Errorf("%s is not a whole number", quote(n))
+	case nil:
+		return 0, errors.New("it is empty")
 	}
 	return 0, fmt.Errorf("%s is not a whole number", describe(v))
 }
