@@ -58,6 +58,12 @@ func celHint(s string) string {
 		return "make both sides the same type, with string(), int() or double()"
 	case has("token recognition error at: '="):
 		return "compare with =="
+	case has("input 'AND'", "input 'and'", "input 'OR'", "input 'or'"):
+		return "write && for and, || for or"
+	case has("input 'NOT'", "input 'not'", "input 'LIKE'", "input 'like'"):
+		return "write ! for not, and name.startsWith('x') or name.contains('x') for like"
+	case has("at: '\u2018", "at: '\u2019", "at: '\u201c", "at: '\u201d"):
+		return "write texts between plain quotes: 'x'"
 	case has("Syntax error"):
 		return "check quotes, brackets and operators of the expression"
 	case has("size exceeds", "recursion"):

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/orderbridge/orderbridge/internal/mapping/file"
 )
@@ -82,7 +84,7 @@ func compileSource[T any](c *compiler, s file.Source, path string, t target, per
 		src.constant = &v
 	case s.CEL != "":
 		src.expr = c.expression(path+".cel", s.CEL, t, perLine)
-		return src, src.expr != nil
+		return src, src.expr != nil && tryConstant(c, src.expr, path+".cel", t, convert)
 	case s.Template != "":
 		src.template = c.template(path+".template", s.Template, perLine)
 		return src, src.template != nil
@@ -92,6 +94,25 @@ func compileSource[T any](c *compiler, s file.Source, path string, t target, per
 		return src, false // the reader has complained
 	}
 	return src, true
+}
+
+// tryConstant runs an expression that looks at no record: it would fail for every order as it fails now.
+func tryConstant[T any](c *compiler, e *expression, path string, t target, convert func(any) (T, error)) bool {
+	if len(e.roots) > 0 {
+		return true
+	}
+	out, _, err := e.program.Eval(&scope{})
+	if err != nil {
+		c.problem(path, "the expression always fails: "+celMessage(err.Error()), "correct it")
+		return false
+	}
+	if v, ok := goValue(out); ok && !isEmpty(v) {
+		if _, err := convert(v); err != nil {
+			c.problem(path, err.Error(), t.celHint)
+			return false
+		}
+	}
+	return true
 }
 
 func compileField[T any](c *compiler, s file.Source, path string, t target, perLine bool, convert func(any) (T, error)) (source[T], bool) {
@@ -110,12 +131,20 @@ func compileField[T any](c *compiler, s file.Source, path string, t target, perL
 	if s.Table != nil {
 		src.table = map[string]T{}
 		for _, e := range s.Table.Entries {
+			at, key := file.Join(path+".table", e.Key), strings.TrimSpace(e.Key)
+			c.visible(at, key)
 			v, err := convert(e.Value.Value)
-			if err != nil {
-				c.problem(file.Join(path+".table", e.Key), err.Error(), t.hint)
-				continue
+			_, twice := src.table[key]
+			switch {
+			case err != nil:
+				c.problem(at, err.Error(), t.hint)
+			case key == "":
+				c.problem(at, "an empty field gives nothing, whatever the table says", "delete this entry, and put another source behind this one")
+			case twice:
+				c.problem(at, quote(e.Key)+" is already in the table: blanks around it do not count", "keep one of them")
+			default:
+				src.table[key] = v
 			}
-			src.table[strings.TrimSpace(e.Key)] = v
 		}
 	}
 	return src, ok
@@ -134,7 +163,7 @@ func (c *compiler) field(path, s string, perLine bool) (fieldPath, bool) {
 // read notes that a field must be read from Salesforce, which follows only so many relationships to it. Those to the
 // account and to the product count.
 func (c *compiler) read(path string, f fieldPath) bool {
-	if !c.exists(path, f) {
+	if !c.exists(path, f) || !c.follows(path, f) {
 		return false
 	}
 	way := len(f.names) - 1
@@ -151,6 +180,35 @@ func (c *compiler) read(path string, f fieldPath) bool {
 	}
 	c.refs = append(c.refs, f)
 	return true
+}
+
+// follows refuses a way through what is certainly a field, and an end at what is certainly a record.
+func (c *compiler) follows(path string, f fieldPath) bool {
+	last := len(f.names) - 1
+	for i, name := range f.names {
+		switch {
+		case i < last && isCustom(name):
+			c.problem(path, name+" is a field, and has no fields of its own", "write "+name[:len(name)-1]+"r to go on to the record that it names")
+		case i == last && strings.HasSuffix(strings.ToLower(name), "__r"):
+			c.problem(path, name+" is a record and not a field", "name a field of it, such as "+name+".Name, or its id with "+name[:len(name)-1]+"c")
+		default:
+			continue
+		}
+		return false
+	}
+	return true
+}
+
+// visible refuses characters that nobody sees: what is copied from a web page has them at times, and matches nothing.
+// The two joiners are letters in some languages.
+func (c *compiler) visible(path, s string) {
+	hidden := func(r rune) bool {
+		return unicode.In(r, unicode.Cf, unicode.Cc) && r != '\u200c' && r != '\u200d' || r == '\u00a0'
+	}
+	if i := strings.IndexFunc(s, hidden); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(s[i:])
+		c.problem(path, fmt.Sprintf("%s has the invisible character %U", quote(s), r), "type the text anew")
+	}
 }
 
 func (c *compiler) pattern(path, s string) *regexp.Regexp {
@@ -173,7 +231,7 @@ func (c *compiler) template(path, s string, perLine bool) []segment {
 	rest, ok := s, true
 	for _, m := range templateField.FindAllStringSubmatchIndex(s, -1) {
 		before := s[len(s)-len(rest) : m[0]]
-		ok = c.plainText(path, before) && ok
+		ok = ok && c.plainText(path, before)
 		if before != "" {
 			segments = append(segments, segment{text: before})
 		}
@@ -184,7 +242,7 @@ func (c *compiler) template(path, s string, perLine bool) []segment {
 		}
 		rest = s[m[1]:]
 	}
-	ok = c.plainText(path, rest) && ok
+	ok = ok && c.plainText(path, rest)
 	if rest != "" {
 		segments = append(segments, segment{text: rest})
 	}

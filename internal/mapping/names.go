@@ -88,11 +88,24 @@ func (c *compiler) relationship(path, given, def string) []string {
 	if err == nil && len(names) > maxDepth {
 		err = fmt.Errorf("%s follows more than %d relationships", quote(given), maxDepth)
 	}
+	if err == nil {
+		err = noRelationship(names)
+	}
 	if err != nil {
 		c.problem(path, err.Error(), "join API names of relationships with dots, as in "+def)
 		return strings.Split(def, ".")
 	}
 	return names
+}
+
+// noRelationship says which of the names is certainly that of a field: Account__c for Account__r, AccountId for Account.
+func noRelationship(names []string) error {
+	for _, n := range names {
+		if isCustom(n) || strings.HasSuffix(n, "Id") && !strings.Contains(n, "__") {
+			return fmt.Errorf("%s is a field and not a relationship", n)
+		}
+	}
+	return nil
 }
 
 // distinct refuses one field in two roles: the second write would undo the first.

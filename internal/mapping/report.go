@@ -126,6 +126,10 @@ func (c *compiler) compileSet(f *file.Fixed, path string) map[string]any {
 		switch {
 		case !fieldName.MatchString(e.Key):
 			c.problem(at, quote(e.Key)+" is not an API name of a field", "write the API name of a field of the order alone, such as Status")
+		case strings.EqualFold(e.Key, "Id"):
+			c.problem(at, "the id of an order cannot be changed", "delete it")
+		case slices.ContainsFunc(slices.Collect(maps.Keys(set)), func(k string) bool { return strings.EqualFold(k, e.Key) }):
+			c.problem(at, e.Key+" stands here twice: case does not matter to Salesforce", "keep one of them")
 		case slices.ContainsFunc(roles, func(r string) bool { return strings.EqualFold(r, e.Key) }):
 			c.problem(at, e.Key+" is written already", "use status, code or message for it")
 		case lacks(c.fields.objects.Order, e.Key):

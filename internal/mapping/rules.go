@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/orderbridge/orderbridge/internal/mapping/file"
 )
@@ -119,6 +120,11 @@ func (c *compiler) compileRule(p file.Product, path string) rule {
 			c.problem(at, "the SKU is empty", "name a SKU, or use * for any")
 			continue
 		}
+		if s != strings.TrimSpace(s) {
+			c.problem(at, quote(s)+" begins or ends with a blank, and so does no SKU: blanks around it do not count", "delete the blank")
+			continue
+		}
+		c.visible(at, s)
 		g, err := parseGlob(s)
 		if err != nil {
 			c.problem(at, fmt.Sprintf("%s is not a pattern: %s", quote(s), err), `write \[ or \* for the character itself`)

@@ -3,6 +3,7 @@ package mapping
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"cel.dev/cel-go/cel"
@@ -123,7 +124,10 @@ func (src *source[T]) eval(s *scope, convert func(any) (T, error)) (out T, ok bo
 func (v *value[T]) nothing(s *scope) string {
 	var parts []string
 	for i := range v.sources {
-		parts = append(parts, v.sources[i].nothing(s))
+		// Two patterns for one field are two sources, and an empty field says it once.
+		if part := v.sources[i].nothing(s); !slices.Contains(parts, part) {
+			parts = append(parts, part)
+		}
 	}
 	return strings.Join(parts, "; ")
 }

@@ -143,6 +143,9 @@ func syntaxProblem(err error, data []byte) *Problem {
 	m := yamlLine.FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " "))
 	p := &Problem{Line: 1, Column: 1, Kind: Syntax, Message: "this is not YAML: " + m[2],
 		Hint: "check indentation, colons and quotes on this line and the one above"}
+	if strings.Contains(p.Message, "unknown escape character") {
+		p.Hint = "put patterns in single quotes, so that backslashes stay as they are"
+	}
 	if n, convErr := strconv.Atoi(m[1]); convErr == nil && n > 0 {
 		p.Line = n
 	}

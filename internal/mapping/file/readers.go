@@ -84,7 +84,7 @@ func (d *decoder) scalar(n *yaml.Node, path string, null bool) (Scalar, bool) {
 		d.add(n, path, Syntax, fmt.Sprintf("%s is not a plain decimal number", n.Value), "write it with digits only, or in quotes if it is text")
 		return Scalar{}, false
 	case "!!float":
-		if f, err := strconv.ParseFloat(n.Value, 64); err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
+		if f, err := strconv.ParseFloat(n.Value, 64); err == nil && !strings.ContainsAny(n.Value, "eExX_") && !math.IsInf(f, 0) && !math.IsNaN(f) {
 			return Scalar{f}, true
 		}
 		d.add(n, path, Syntax, fmt.Sprintf("%s is not a number that can be used", n.Value), "put it in quotes if it is text")
