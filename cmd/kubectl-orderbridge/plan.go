@@ -45,6 +45,9 @@ Exit codes: 0 the order can be made; 1 something is missing or in the way; 2 it 
 	cmd.Flags().StringVar(&order, "order", "", "Id of the Salesforce order, of 15 or 18 characters.")
 	cmd.Flags().StringVar(&file, "mapping", "", "Plan by this mapping file, or manifest with one, instead of the mapping in use.")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if order == "" {
+			return usage(cmd, "--order is missing: the id of the Salesforce order")
+		}
 		id, err := salesforce.ParseID(order)
 		if err != nil {
 			return usage(cmd, "--order: %w", err)
