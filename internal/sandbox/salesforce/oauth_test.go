@@ -3,6 +3,7 @@ package salesforce
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/xml"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -213,14 +214,46 @@ func TestSoapLogin(t *testing.T) {
 	if !o.server.ValidToken(token) || !strings.Contains(r.text, "<serverUrl>"+o.url+"/services/Soap/u/59.0/") {
 		t.Errorf("answer = %s", r.text)
 	}
+	var answer struct {
+		UserInfo struct {
+			Children []struct {
+				XMLName xml.Name
+				Text    string `xml:",chardata"`
+			} `xml:",any"`
+		} `xml:"Body>loginResponse>result>userInfo"`
+	}
+	if err := xml.Unmarshal([]byte(r.text), &answer); err != nil {
+		t.Fatal(err)
+	}
+	// The vendor's Python sample takes the ninth element for the id of the org.
+	children := answer.UserInfo.Children
+	if len(children) < 9 || children[8].XMLName.Local != "organizationId" || children[8].Text != o.server.OrgID() {
+		t.Errorf("userInfo = %v, want organizationId in the ninth place", children)
+	}
 	for name, test := range map[string]struct{ path, body, want string }{
-		"wrong password": {"/services/Soap/u/59.0", envelope("no"), "INVALID_LOGIN"},
-		"too new":        {"/services/Soap/u/66.0", envelope("pw"), "UNSUPPORTED_API_VERSION"},
-		"not XML":        {"/services/Soap/c/59.0", "{}", "cannot be read"},
+		"wrong password":  {"/services/Soap/u/59.0", envelope("no"), "INVALID_LOGIN"},
+		"too new":         {"/services/Soap/u/66.0", envelope("pw"), "UNSUPPORTED_API_VERSION"},
+		"no such version": {"/services/Soap/u/99.0", envelope("pw"), "Invalid Api version"},
+		"not XML":         {"/services/Soap/c/59.0", "{}", "cannot be read"},
+		"another call":    {"/services/Soap/m/66.0", `<E><Body><describeMetadata/></Body></E>`, "login and logout only"},
 	} {
 		r := o.call("POST", test.path, test.body, "Content-Type: text/xml")
 		if wantStatus(t, r, http.StatusInternalServerError); !strings.Contains(r.text, test.want) {
 			t.Errorf("%s: answer = %s, want %s", name, r.text, test.want)
 		}
+	}
+}
+
+func TestSoapLogout(t *testing.T) {
+	o := newOrg(t)
+	logout := `<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/" xmlns="urn:partner.soap.sforce.com"><e:Header>` +
+		`<SessionHeader><sessionId>` + o.token + `</sessionId></SessionHeader></e:Header><e:Body><logout/></e:Body></e:Envelope>`
+	r := o.call("POST", "/services/Soap/u/66.0", logout, "Content-Type: text/xml")
+	if wantStatus(t, r, http.StatusOK); o.server.ValidToken(o.token) {
+		t.Error("the session outlived its logout")
+	}
+	r = o.call("POST", "/services/Soap/u/66.0", logout, "Content-Type: text/xml")
+	if wantStatus(t, r, http.StatusInternalServerError); !strings.Contains(r.text, "INVALID_SESSION_ID") {
+		t.Errorf("answer = %s", r.text)
 	}
 }
