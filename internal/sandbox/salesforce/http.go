@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"fmt"
@@ -78,22 +79,27 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 // read takes the request in whole.
 func (s *Server) read(r *http.Request) (*call, *response) {
 	c := &call{method: r.Method, path: strings.TrimRight(r.URL.EscapedPath(), "/"), query: r.URL.Query(), header: r.Header, base: s.base(r), form: url.Values{}}
-	if c.method == http.MethodHead {
+	switch override := c.query.Get("_HttpMethod"); {
+	case c.method == http.MethodHead:
 		c.method = http.MethodGet
+	case c.method == http.MethodPost && override != "":
+		c.method = strings.ToUpper(override) // for clients that cannot send PATCH
 	}
 	if len(r.RequestURI) > maxURI {
 		return c, failure(http.StatusRequestURITooLong, "URI_TOO_LONG", "the URI exceeds "+strconv.Itoa(maxURI)+" bytes")
 	}
-	body := io.Reader(http.MaxBytesReader(nil, r.Body, maxBody))
-	if r.Header.Get("Content-Encoding") == "gzip" {
+	body := bufio.NewReader(http.MaxBytesReader(nil, r.Body, maxBody))
+	content := io.Reader(body)
+	// Some clients announce gzip on every request, also where there is no body.
+	if _, none := body.Peek(1); none == nil && r.Header.Get("Content-Encoding") == "gzip" {
 		unzipped, err := gzip.NewReader(body)
 		if err != nil {
 			return c, failure(http.StatusBadRequest, "JSON_PARSER_ERROR", "the body is not gzip")
 		}
-		body = io.LimitReader(unzipped, maxBody)
+		content = io.LimitReader(unzipped, maxBody)
 	}
 	var err error
-	if c.body, err = io.ReadAll(body); err != nil {
+	if c.body, err = io.ReadAll(content); err != nil {
 		return c, failure(http.StatusRequestEntityTooLarge, "REQUEST_TOO_LARGE", "the body could not be read: "+err.Error())
 	}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {

@@ -109,6 +109,21 @@ func TestGzipBothWays(t *testing.T) {
 		t.Error("gzip was sent to a client that refuses it")
 	}
 	wantStatus(t, o.call("POST", "sobjects/Account", "plain", "Content-Encoding: gzip"), http.StatusBadRequest)
+	// The Go client go-salesforce announces gzip also where it sends no body.
+	wantStatus(t, o.call("GET", "query?q=SELECT+Id+FROM+Account", nil, "Content-Encoding: gzip"), http.StatusOK)
+}
+
+func TestMethodOverride(t *testing.T) {
+	o := newOrg(t)
+	shop := o.shop()
+	path := "sobjects/Order/" + shop.order + "?_HttpMethod="
+	wantStatus(t, o.call("POST", path+"PATCH", map[string]any{"PoNumber": "7"}), http.StatusNoContent)
+	if order, _ := o.server.Record(shop.order); order["PoNumber"] != "7" {
+		t.Errorf("order = %v", order)
+	}
+	wantStatus(t, o.call("GET", path+"DELETE", nil), http.StatusOK)
+	wantStatus(t, o.call("POST", path+"delete", nil), http.StatusNoContent)
+	wantStatus(t, o.call("GET", "sobjects/Order/"+shop.order, nil), http.StatusNotFound)
 }
 
 func TestStrangeRequests(t *testing.T) {

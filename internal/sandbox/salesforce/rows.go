@@ -3,8 +3,11 @@ package salesforce
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -169,8 +172,13 @@ func (s *Server) getRow(c *call) *response {
 func (s *Server) getOne(c *call, r *row) *response {
 	values, _ := s.db.view(r, s.options.Now())
 	modified, _ := values["LastModifiedDate"].(time.Time)
-	if since, err := http.ParseTime(c.header.Get("If-Modified-Since")); err == nil && !modified.After(since) {
-		return answer(http.StatusNotModified, nil)
+	validators := map[string]string{"Last-Modified": modified.Format(http.TimeFormat)}
+	tag := etag(r, values)
+	if tag != "" {
+		validators["ETag"] = tag
+	}
+	if c.known(tag, modified) {
+		return &response{status: http.StatusNotModified, header: validators}
 	}
 	if refused := c.unmodified(r); refused != nil {
 		return refused
@@ -181,8 +189,37 @@ func (s *Server) getOne(c *call, r *row) *response {
 	}
 	compiler := &compiler{s: s, now: s.options.Now()}
 	out := answer(http.StatusOK, compiler.write(shape, seenRow{r, values}, c.prefix))
-	out.header = map[string]string{"Last-Modified": modified.Format(http.TimeFormat)}
+	out.header = validators
 	return out
+}
+
+// etag is the entity tag of a row. Only accounts have one.
+func etag(r *row, values map[string]any) string {
+	if r.obj.Name != "Account" {
+		return ""
+	}
+	sum := sha256.Sum256(fmt.Append(nil, values)) // maps are printed in the order of their keys
+	return `"` + hex.EncodeToString(sum[:12]) + `"`
+}
+
+// known reports whether the caller of a GET has the row already. If-None-Match
+// counts before If-Modified-Since.
+func (c *call) known(tag string, modified time.Time) bool {
+	if tags := c.header.Get("If-None-Match"); tags != "" && tag != "" {
+		return listed(tags, tag)
+	}
+	since, err := http.ParseTime(c.header.Get("If-Modified-Since"))
+	return err == nil && !modified.After(since)
+}
+
+// listed reports whether the tag is in the list of If-Match or If-None-Match.
+func listed(tags, tag string) bool {
+	for have := range strings.SplitSeq(tags, ",") {
+		if have = strings.TrimPrefix(strings.TrimSpace(have), "W/"); have == "*" || have == tag {
+			return true
+		}
+	}
+	return false
 }
 
 // rowShape is the list of fields of a GET on rows. Unknown fields are
@@ -205,8 +242,11 @@ func (*Server) rowShape(o *object, fields string) (*shape, *response) {
 	return out, nil
 }
 
-// unmodified applies If-Unmodified-Since, in whole seconds.
+// unmodified applies If-Match, and If-Unmodified-Since in whole seconds.
 func (c *call) unmodified(r *row) *response {
+	if tags, tag := c.header.Get("If-Match"), etag(r, r.values); tags != "" && tag != "" && !listed(tags, tag) {
+		return failure(http.StatusPreconditionFailed, "PRECONDITION_FAILED", "The record has another ETag than the given one")
+	}
 	text := c.header.Get("If-Unmodified-Since")
 	if text == "" {
 		return nil

@@ -173,6 +173,25 @@ func TestConditionalRequests(t *testing.T) {
 	}
 }
 
+func TestEntityTags(t *testing.T) {
+	o := newOrg(t)
+	shop := o.shop()
+	if tag := o.call("GET", "sobjects/Order/"+shop.order, nil).header.Get("ETag"); tag != "" {
+		t.Errorf("an order has the ETag %s", tag)
+	}
+	path := "sobjects/Account/" + shop.account
+	first := o.call("GET", path, nil).header.Get("ETag")
+	name := map[string]any{"Name": "Changed"}
+	wantStatus(t, o.call("GET", path, nil, "If-None-Match: "+first), http.StatusNotModified)
+	wantStatus(t, o.call("GET", path, nil, `If-None-Match: "other", *`), http.StatusNotModified)
+	wantStatus(t, o.call("GET", path, nil, `If-Match: "other"`), http.StatusPreconditionFailed)
+	wantStatus(t, o.call("PATCH", path, name, `If-Match: "other"`), http.StatusPreconditionFailed)
+	wantStatus(t, o.call("PATCH", path, name, `If-Match: "other", W/`+first), http.StatusNoContent)
+	// Within the same second only the tag tells that the row has changed.
+	wantStatus(t, o.call("GET", path, nil, "If-None-Match: "+first), http.StatusOK)
+	wantStatus(t, o.call("PATCH", path, name, "If-Match: "+first), http.StatusPreconditionFailed)
+}
+
 func TestUpsertByExternalID(t *testing.T) {
 	o := newOrg(t)
 	field := Field{Name: "Number__c", Type: TypeString, ExternalID: true}
