@@ -204,6 +204,10 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, c *call, out *res
 		h.Set("Content-Encoding", "gzip")
 	}
 	h.Add("Vary", "Accept-Encoding")
+	if len(body) > 0 {
+		// Old releases of node-fetch take the end of a chunked answer for a broken connection.
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
 	w.WriteHeader(out.status)
 	// The client may be gone; there is nobody else to tell.
 	_, _ = w.Write(body)

@@ -40,7 +40,11 @@ func (s *Server) runQuery(c *call) *response {
 	if text == "" {
 		return failure(http.StatusBadRequest, "MALFORMED_QUERY", "A query string has to be specified")
 	}
-	return s.query(c, text, strings.Contains(c.path, "/queryAll"))
+	all := strings.Contains(c.path, "/queryAll")
+	if c.query.Get("columns") == "true" {
+		return s.queryColumns(text, all)
+	}
+	return s.query(c, text, all)
 }
 
 // query runs a query and answers its first page. The caller holds s.mu.
