@@ -33,13 +33,15 @@ type SalesforceInfo struct {
 	APIVersion     string `json:"apiVersion"`
 }
 
-// WhmcsInfo is how to reach WHMCS. Username and Password are an administrator's login, for clients without API credentials.
+// WhmcsInfo is how to reach WHMCS. Username and Password are an administrator's login, for clients without API credentials;
+// AccessKey passes the address rule.
 type WhmcsInfo struct {
 	URL        string `json:"url"`
 	Identifier string `json:"identifier"`
 	Secret     string `json:"secret"`
 	Username   string `json:"username"`
 	Password   string `json:"password"`
+	AccessKey  string `json:"accessKey"`
 }
 
 // ReadInfo reads DIR/sandbox.json of a running sandbox.

@@ -138,6 +138,7 @@ func credentialsOf(dir string) (Info, error) {
 	info.Whmcs = WhmcsInfo{
 		Identifier: cmp.Or(old.Whmcs.Identifier, secret()), Secret: cmp.Or(old.Whmcs.Secret, secret()),
 		Username: adminLogin, Password: cmp.Or(old.Whmcs.Password, secret()),
+		AccessKey: cmp.Or(old.Whmcs.AccessKey, secret()),
 	}
 	return info, nil
 }

@@ -422,3 +422,18 @@ func phpOptions(options map[int64]int64) string {
 	}
 	return encodeBase64(b.String() + "}")
 }
+
+// With the access key of sandbox.json a client passes the address rule, and the key is kept for the next start.
+func TestAccessKey(t *testing.T) {
+	r := newRig(t, Options{})
+	must[whmcs.Fault](t)(r.SetWhmcsFault(t.Context(), whmcs.Fault{Kind: whmcs.IPDenied}))
+	form := url.Values{"action": {"WhmcsDetails"}, "responsetype": {"json"}, "identifier": {r.info.Whmcs.Identifier},
+		"secret": {r.info.Whmcs.Secret}, "accesskey": {r.info.Whmcs.AccessKey}}
+	if out := r.send(http.MethodPost, r.info.Whmcs.URL, "", formType, form.Encode()); out["result"] != "success" {
+		t.Errorf("answer = %v", out)
+	}
+	r.box.Close()
+	if again := newRig(t, Options{Dir: r.dir}); again.info.Whmcs.AccessKey != r.info.Whmcs.AccessKey {
+		t.Error("another access key after a restart")
+	}
+}

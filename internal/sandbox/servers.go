@@ -13,7 +13,7 @@ func (s *Sandbox) makeWhmcs(o Options) {
 	options := whmcs.Options{
 		Now: s.Clock.Now, Seed: o.Seed, FirstClientID: firstClientID,
 		Identifier: s.Info.Whmcs.Identifier, Secret: s.Info.Whmcs.Secret,
-		Username: s.Info.Whmcs.Username, Password: s.Info.Whmcs.Password,
+		Username: s.Info.Whmcs.Username, Password: s.Info.Whmcs.Password, AccessKey: s.Info.Whmcs.AccessKey,
 	}
 	if o.Whmcs != nil {
 		o.Whmcs(&options)

@@ -2,7 +2,6 @@ package whmcs
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -71,7 +70,7 @@ func (s *Server) serviceRow(sv *Service) *php.Array {
 		orderNum = o.OrderNum
 	}
 	return php.Map(
-		"id", text(sv.ID), "qty", strconv.FormatInt(sv.Qty, 10), "clientid", text(sv.ClientID), "orderid", text(sv.OrderID),
+		"id", text(sv.ID), "qty", text(sv.Qty), "clientid", text(sv.ClientID), "orderid", text(sv.OrderID),
 		"ordernumber", text(orderNum), "pid", text(sv.PID), "regdate", s.day(sv.RegDate),
 		"name", p.Name, "translated_name", p.Name, "groupname", p.Group, "translated_groupname", p.Group,
 		"domain", sv.Domain, "dedicatedip", sv.DedicatedIP, "serverid", text(sv.ServerID), "servername", "", "serverip", nil,
@@ -79,8 +78,8 @@ func (s *Server) serviceRow(sv *Service) *php.Array {
 		"paymentmethod", sv.PaymentMethod, "paymentmethodname", s.gatewayName(sv.PaymentMethod),
 		"billingcycle", cycleLabel(sv.BillingCycle, "One Time"), "nextduedate", s.day(sv.NextDue), "status", sv.Status,
 		"username", sv.Username, "password", sv.Password, "subscriptionid", sv.Subscription, "promoid", text(0),
-		"overideautosuspend", "", "overidesuspenduntil", "0000-00-00", "ns1", "", "ns2", "", "assignedips", "",
-		"notes", sv.Notes, "diskusage", "0", "disklimit", "0", "bwusage", "0", "bwlimit", "0",
+		"overideautosuspend", text(0), "overidesuspenduntil", "0000-00-00", "ns1", "", "ns2", "", "assignedips", "",
+		"notes", sv.Notes, "diskusage", text(0), "disklimit", text(0), "bwusage", text(0), "bwlimit", text(0),
 		"lastupdate", s.when(time.Time{}), "customfields", fieldRows(p, sv), "configoptions", optionRows(p, sv),
 	)
 }

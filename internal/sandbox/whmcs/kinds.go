@@ -112,7 +112,7 @@ var kindTable = map[Kind]kindRow{
 	Warning:        {doc: "Adds a warning key with Text to a successful answer."},
 
 	IDsAsStrings:    {doc: "Writes every id as a JSON string."},
-	IDsAsInts:       {doc: "Writes every id as a JSON number."},
+	IDsAsInts:       {doc: "Writes every id and every count as a JSON number."},
 	EmptyList:       {doc: "Writes empty lists in the shape of Text: missing, null, string, array, object, wrapped.", texts: []string{"missing", "null", "string", "array", "object", "wrapped"}},
 	SingleObject:    {doc: "Writes a list with one entry as that entry, without the list."},
 	FlatKeys:        {doc: "Writes the rows of GetModuleQueue as flat keys such as queue[0][id].", actions: []string{"GetModuleQueue"}},

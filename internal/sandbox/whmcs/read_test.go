@@ -139,7 +139,22 @@ func TestListShapes(t *testing.T) {
 		r.fault(Fault{Kind: IDsAsStrings, Count: 1})
 		equal(t, dig(t, r.ok("GetOrders"), "orders", "order", 0, "lineitems", "lineitem", 0, "relid"), any("1"))
 		r.fault(Fault{Kind: IDsAsInts, Count: 1})
-		equal(t, dig(t, r.ok("GetClientsProducts"), "products", "product", 0, "orderid"), any(1.0))
+		// The types of a live answer, as the Go client whmcsgo has them.
+		var live struct {
+			TotalResults int
+			Products     struct {
+				Product []struct {
+					ID, OrderID, PID, Qty, OverideAutoSuspend, DiskUsage, DiskLimit, BWUsage, BWLimit int
+				}
+			}
+		}
+		_, body, err := r.post("GetClientsProducts")
+		if err == nil {
+			err = json.Unmarshal([]byte(body), &live)
+		}
+		if err != nil || live.TotalResults != 1 || live.Products.Product[0].OrderID != 1 || live.Products.Product[0].Qty != 1 {
+			t.Errorf("%v: %s", err, body)
+		}
 	})
 }
 
@@ -356,6 +371,8 @@ func TestAuthentication(t *testing.T) {
 			}
 		})
 	}
+	r.url += "/" // as gowhmcs ends it
+	r.ok("WhmcsDetails")
 	r.fault(Fault{Kind: IPDenied})
 	r.refused("Invalid IP 127.0.0.1", "WhmcsDetails")
 	r.refused("Invalid IP 127.0.0.1", "WhmcsDetails", "accesskey", "wrong")

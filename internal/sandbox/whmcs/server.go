@@ -99,6 +99,8 @@ func New(o Options) *Server {
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(Path, s.serve)
+	// A web server runs the script for what is below its name too, and some clients end the URL with a slash.
+	mux.HandleFunc(Path+"/", s.serve)
 	return mux
 }
 
