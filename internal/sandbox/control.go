@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/orderbridge/orderbridge/internal/sandbox/pubsub"
@@ -70,7 +72,11 @@ func handle[Q, A any](mux *http.ServeMux, pattern string, serve func(Q) (A, erro
 		if r.Method == http.MethodPost {
 			dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControlBody))
 			dec.DisallowUnknownFields()
-			if err := dec.Decode(&q); err != nil && !errors.Is(err, io.EOF) {
+			err := dec.Decode(&q)
+			if _, more := dec.Token(); err == nil && !errors.Is(more, io.EOF) {
+				err = errors.New("there is more after the JSON object")
+			}
+			if err != nil && !errors.Is(err, io.EOF) {
 				writeError(w, http.StatusBadRequest, fmt.Errorf("%s: the body is not what is wanted here: %w", r.URL.Path, err))
 				return
 			}
@@ -145,6 +151,12 @@ func (s *Sandbox) publish(r EventRequest) (EventResult, error) {
 
 func (s *Sandbox) changeBus(r BusRequest) (BusResult, error) {
 	var out BusResult
+	if (r.CanPublish == nil) != (r.CanSubscribe == nil) {
+		return out, errors.New("canPublish and canSubscribe go together")
+	}
+	if r.Remove && !slices.Contains(s.PubSub.Topics(), r.Topic) {
+		return out, fmt.Errorf("there is no topic %q", r.Topic)
+	}
 	if r.Reset {
 		s.PubSub.Reset()
 	}
@@ -165,6 +177,9 @@ func (s *Sandbox) changeBus(r BusRequest) (BusResult, error) {
 		}
 	}
 	if r.Cut != nil {
+		if err := r.Cut.Check(); err != nil {
+			return out, err
+		}
 		out.Cut = s.PubSub.Cut(*r.Cut)
 	}
 	return out, nil
@@ -174,10 +189,22 @@ func (s *Sandbox) changeWhmcsOrder(r WhmcsOrderRequest) (whmcs.Order, error) {
 	if r.OrderID == 0 {
 		return s.Whmcs.PlaceOrder(r.ClientID, r.PID, r.Notes)
 	}
-	return whmcs.Order{}, s.Whmcs.SetOrderStatus(r.OrderID, r.Status)
+	if r.Status == "" {
+		return whmcs.Order{}, errors.New("an order needs a status")
+	}
+	if err := s.Whmcs.SetOrderStatus(r.OrderID, r.Status); err != nil {
+		return whmcs.Order{}, err
+	}
+	orders := s.Whmcs.Orders()
+	i := slices.IndexFunc(orders, func(o whmcs.Order) bool { return o.ID == r.OrderID })
+	return orders[i], nil
 }
 
 func (s *Sandbox) changeClient(r ClientStatusRequest) (struct{}, error) {
+	known := []string{whmcs.StatusActive, whmcs.StatusInactive, whmcs.StatusClosed}
+	if !slices.Contains(known, r.Status) {
+		return struct{}{}, fmt.Errorf("there is no status %q: a client is %s", r.Status, strings.Join(known, ", "))
+	}
 	return struct{}{}, s.Whmcs.UpdateClient(r.ClientID, func(c *whmcs.Client) { c.Status = r.Status })
 }
 

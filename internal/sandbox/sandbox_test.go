@@ -360,9 +360,38 @@ func TestControlRecords(t *testing.T) {
 		"order of what":   second(r.NewOrder(ctx, OrderRequest{AccountID: c.AccountID, Lines: []OrderLine{{SKU: "NONE"}}})),
 		"seed of what":    second(r.Seed(ctx, SeedRequest{Orders: 1, SKUs: []string{"NONE"}})),
 		"negative seed":   second(r.Seed(ctx, SeedRequest{Orders: -1})),
+		"negative line":   second(r.NewOrder(ctx, OrderRequest{AccountID: c.AccountID, Lines: []OrderLine{{SKU: "SIM-5GB", Quantity: -1}}})),
+		"client status":   r.SetClientStatus(ctx, c.ClientID, "Sleeping"),
+		"order status":    r.SetOrderStatus(ctx, placed.ID, ""),
+		"two objects":     r.call(ctx, http.MethodPost, "/v1/approve", json.RawMessage(`{} {}`), nil),
 	} {
 		if err == nil {
 			t.Errorf("%s was accepted", name)
+		}
+	}
+}
+
+// A fault that could never strike is refused: a test that relies on it would prove nothing.
+func TestControlRefusesDeadFaults(t *testing.T) {
+	r := newRig(t, Options{})
+	ctx := t.Context()
+	for name, test := range map[string]struct {
+		err  error
+		want string
+	}{
+		"action of another kind":  {second(r.SetWhmcsFault(ctx, whmcs.Fault{Kind: whmcs.ModuleError, Action: "GetOrders"})), "it concerns AcceptOrder, ModuleCreate"},
+		"no HTTP status":          {second(r.SetWhmcsFault(ctx, whmcs.Fault{Kind: whmcs.HTMLAfter, Status: 9})), "9 is no status"},
+		"unknown endpoint":        {second(r.SetSalesforceFault(ctx, salesforce.Fault{Name: salesforce.FaultError, Endpoint: "rows"})), "row.update"},
+		"unknown object":          {second(r.SetSalesforceFault(ctx, salesforce.Fault{Name: salesforce.FaultRejectRow, Object: "Ordre"})), `no object "Ordre"`},
+		"no HTTP status for REST": {second(r.SetSalesforceFault(ctx, salesforce.Fault{Name: salesforce.FaultError, Status: 1000})), "1000 is no status"},
+		"negative times":          {second(r.SetSalesforceFault(ctx, salesforce.Fault{Name: salesforce.FaultFlowOff, Times: -1})), "must not be negative"},
+		"unknown rpc":             {r.InjectPubSubFault(ctx, pubsub.Fault{Kind: pubsub.FaultEnd, RPC: "Fetch"}), "use one of [Subscribe"},
+		"unknown kind of cut":     {second(r.ChangeBus(ctx, BusRequest{Cut: &pubsub.Fault{Kind: "snip"}})), "no kind of fault"},
+		"removal of no topic":     {second(r.ChangeBus(ctx, BusRequest{Topic: "/event/None__e", Remove: true})), "no topic"},
+		"half of an access":       {second(r.ChangeBus(ctx, BusRequest{Topic: "/event/OrderProvisionRequested__e", CanPublish: new(true)})), "go together"},
+	} {
+		if test.err == nil || !strings.Contains(test.err.Error(), test.want) {
+			t.Errorf("%s: error %v, want %q", name, test.err, test.want)
 		}
 	}
 }

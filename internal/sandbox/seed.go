@@ -128,6 +128,9 @@ func (s *Sandbox) NewOrder(r OrderRequest) (SeededOrder, error) {
 		if !ok {
 			return SeededOrder{}, fmt.Errorf("no product has the SKU %q: the catalogue has %s", l.SKU, strings.Join(skus(), ", "))
 		}
+		if l.Quantity < 0 {
+			return SeededOrder{}, fmt.Errorf("quantity %v of %s: it must not be negative", l.Quantity, l.SKU)
+		}
 		order.Lines = append(order.Lines, salesforce.Line{PricebookEntryID: product.PricebookEntryID,
 			Quantity: cmp.Or(l.Quantity, 1), Fields: l.Fields})
 	}

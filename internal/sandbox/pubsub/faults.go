@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,18 +62,30 @@ type Fault struct {
 	Times int `json:"times,omitempty"`
 }
 
+// Check says what cannot be understood of a fault.
+func (f Fault) Check() error {
+	kinds := []FaultKind{FaultError, FaultEnd, FaultReset, FaultStall, FaultSlow, FaultLimit, FaultToken, FaultReplay, FaultDuplicate, FaultGarbled}
+	if !slices.Contains(kinds, f.Kind) {
+		return fmt.Errorf("there is no kind of fault %q: use one of %s", f.Kind, kinds)
+	}
+	rpcs := []string{"", "Subscribe", "GetTopic", "GetSchema", "Publish"}
+	if !slices.Contains(rpcs, f.RPC) {
+		return fmt.Errorf("there is no rpc %q: use one of %s", f.RPC, rpcs[1:])
+	}
+	_, err := statusCode(f.Status)
+	return err
+}
+
 // Inject adds a fault. It fails if the fault cannot be understood.
 func (s *Server) Inject(fault Fault) error {
+	if err := fault.Check(); err != nil {
+		return err
+	}
 	switch fault.Kind {
-	case FaultError, FaultEnd, FaultReset, FaultStall, FaultSlow, FaultLimit, FaultToken, FaultReplay:
-		fault.RPC = orElse(fault.RPC, "Subscribe")
 	case FaultDuplicate, FaultGarbled:
 		fault.RPC = "Publish"
 	default:
-		return fmt.Errorf("there is no kind of fault %q", fault.Kind)
-	}
-	if _, err := statusCode(fault.Status); err != nil {
-		return err
+		fault.RPC = orElse(fault.RPC, "Subscribe")
 	}
 	if fault.Times == 0 {
 		fault.Times = 1

@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -91,6 +92,10 @@ func (s *Server) SetFault(f Fault) (int, error) {
 	if !slices.Contains(faultNames, f.Name) {
 		return 0, fmt.Errorf("set fault %q: not known; known are %s", f.Name, strings.Join(faultNames, ", "))
 	}
+	if err := s.checkFault(f); err != nil {
+		return 0, fmt.Errorf("set fault %s: %w", f.Name, err)
+	}
+	f.Method = strings.ToUpper(f.Method)
 	if f.RecordID != "" {
 		id, ok := parseID(f.RecordID)
 		if !ok {
@@ -109,6 +114,24 @@ func (s *Server) SetFault(f Fault) (int, error) {
 	f.ID, f.Used = s.faults.lastID, 0
 	s.faults.active = append(s.faults.active, &f)
 	return f.ID, nil
+}
+
+// checkFault refuses what could never strike, or not be answered.
+func (s *Server) checkFault(f Fault) error {
+	switch {
+	case f.Endpoint != "" && !slices.Contains(endpoints(), f.Endpoint):
+		return fmt.Errorf("there is no endpoint %q; known are %s", f.Endpoint, strings.Join(endpoints(), ", "))
+	case f.Status != 0 && (f.Status < 200 || f.Status > 599):
+		return fmt.Errorf("%d is no status of an answer", f.Status)
+	case f.After < 0 || f.Times < 0 || f.Delay < 0 || f.Remaining < 0:
+		return errors.New("after, times, delay and remaining must not be negative")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.Object != "" && s.schema.object(f.Object) == nil {
+		return fmt.Errorf("there is no object %q", f.Object)
+	}
+	return nil
 }
 
 // ClearFaults switches off the faults with the given names, or all.

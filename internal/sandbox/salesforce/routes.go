@@ -150,6 +150,16 @@ func endpointOf(c *call) string {
 	return "unknown"
 }
 
+// endpoints are all names that endpointOf gives.
+func endpoints() []string {
+	out := []string{"login", "revoke", "userinfo", "identity", "versions", "event.publish", "unknown"}
+	for _, r := range routes {
+		out = append(out, r.endpoint)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // handle answers one request from the network.
 func (s *Server) handle(c *call) *response {
 	s.counters.add(c.endpoint)

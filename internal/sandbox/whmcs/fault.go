@@ -92,6 +92,12 @@ func (fs *faultSet) set(f Fault, now time.Time) (Fault, error) {
 			return Fault{}, fmt.Errorf("fault %s: unknown action %q", f.Kind, f.Action)
 		}
 		f.Action = a.name
+		if len(row.actions) > 0 && !slices.Contains(row.actions, f.Action) {
+			return Fault{}, fmt.Errorf("fault %s: it concerns %s, not %s", f.Kind, strings.Join(row.actions, ", "), f.Action)
+		}
+	}
+	if f.Status != 0 && (f.Status < 200 || f.Status > 599) {
+		return Fault{}, fmt.Errorf("fault %s: %d is no status of an answer", f.Kind, f.Status)
 	}
 	fs.nextID++
 	f.ID = cmp.Or(f.ID, "w"+strconv.FormatUint(fs.nextID, 10))
