@@ -18,6 +18,17 @@ test('A signed JWT gives a session', async () => {
   assert.equal(asText.userInfo.organizationId, settings.orgID);
 });
 
+test('The older SOAP login gives a session, and logout ends it', async () => {
+  const old = new jsforce.Connection({ loginUrl: settings.loginURL, version: '58.0' });
+  const user = await old.login(settings.username, settings.password);
+  assert.equal(user.organizationId, settings.orgID);
+  const { accessToken, instanceUrl } = old;
+  assert.equal((await old.query('SELECT Id FROM Organization')).totalSize, 1);
+  await old.logout();
+  const after = new jsforce.Connection({ accessToken, instanceUrl, version });
+  await assert.rejects(after.query('SELECT Id FROM Organization'), { errorCode: 'INVALID_SESSION_ID' });
+});
+
 test('A bad assertion is refused with the reason', async () => {
   const refused = (signed, name, message) => assert.rejects(connect({}, signed), (error) => {
     assert.equal(error.name, name);
