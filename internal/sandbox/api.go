@@ -85,6 +85,8 @@ type BusRequest struct {
 	Reset bool `json:"reset,omitempty"`
 	// DeliveryLimit sets how many events may be delivered in 24 hours; 0 is no limit.
 	DeliveryLimit *int64 `json:"deliveryLimit,omitempty"`
+	// ZeroCreditError ends a stream that is left without credit by an error instead of normally.
+	ZeroCreditError *bool `json:"zeroCreditError,omitempty"`
 	// Topic and Schema define a topic anew, as a changed event definition does.
 	Topic  string `json:"topic,omitempty"`
 	Schema string `json:"schema,omitempty"`

@@ -163,6 +163,9 @@ func (s *Sandbox) changeBus(r BusRequest) (BusResult, error) {
 	if r.DeliveryLimit != nil {
 		s.PubSub.SetDeliveryLimit(*r.DeliveryLimit)
 	}
+	if r.ZeroCreditError != nil {
+		s.PubSub.SetZeroCreditError(*r.ZeroCreditError)
+	}
 	if r.Remove {
 		s.PubSub.RemoveTopic(r.Topic)
 	}

@@ -422,7 +422,7 @@ func TestControlBus(t *testing.T) {
 		t.Errorf("%d subscriptions cut, want none", n)
 	}
 	limit := int64(5)
-	must[int](t)(r.ChangeBus(ctx, BusRequest{DeliveryLimit: &limit, Reset: true}))
+	must[int](t)(r.ChangeBus(ctx, BusRequest{DeliveryLimit: &limit, Reset: true, ZeroCreditError: new(true)}))
 	must[int](t)(r.ChangeBus(ctx, BusRequest{Topic: topic, CanPublish: new(true), CanSubscribe: new(false)}))
 	must[int](t)(r.ChangeBus(ctx, BusRequest{Topic: topic, Remove: true}))
 	if _, err := r.Publish(ctx, EventRequest{Topic: topic}); err == nil {

@@ -140,6 +140,14 @@ func (s *Server) SetDeliveryLimit(events int64) {
 	s.limit = events
 }
 
+// SetZeroCreditError says whether a stream without credit is ended by an error or normally: what the real service does is not
+// documented.
+func (s *Server) SetZeroCreditError(withError bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.options.ZeroCreditError = withError
+}
+
 // delivered is what was delivered within one minute.
 type delivered struct {
 	at    time.Time

@@ -110,10 +110,15 @@ func TestCredit(t *testing.T) {
 
 func TestStreamWithoutCreditEnds(t *testing.T) {
 	for name, want := range map[string]struct {
-		withError bool
-		status    codes.Code
-		code      string
-	}{"normally": {false, codes.OK, ""}, "by an error": {true, codes.Unavailable, "service.unavailable"}} {
+		withError, switched bool
+		status              codes.Code
+		code                string
+	}{
+		"normally":                {false, false, codes.OK, ""},
+		"by an error":             {true, false, codes.Unavailable, "service.unavailable"},
+		"by an error, switched":   {false, true, codes.Unavailable, "service.unavailable"},
+		"normally, switched back": {true, true, codes.OK, ""},
+	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				w := newWire(t, pubsub.Options{ZeroCreditError: want.withError})
@@ -124,6 +129,9 @@ func TestStreamWithoutCreditEnds(t *testing.T) {
 				s.send(&eventbusv1.FetchRequest{NumRequested: 1})
 				w.publish(1)
 				s.receive()
+				if want.switched {
+					w.bus.SetZeroCreditError(!want.withError)
+				}
 				start := time.Now()
 				if got, code := s.ends(); got != want.status || code != want.code || time.Since(start) != time.Minute {
 					t.Errorf("%s %q after %s", got, code, time.Since(start))

@@ -207,8 +207,11 @@ func (sub *subscriber) rearm() {
 func (sub *subscriber) idle(ctx context.Context) error {
 	s := sub.server
 	if sub.credit == 0 {
-		s.count(func(c *Counters) { c.ZeroCreditEnds++ })
-		if s.options.ZeroCreditError {
+		s.mu.Lock()
+		s.counters.ZeroCreditEnds++
+		withError := s.options.ZeroCreditError
+		s.mu.Unlock()
+		if withError {
 			return fail(ctx, "Subscribe", codes.Unavailable, "service.unavailable", "The stream was closed: no request for events arrived in time.")
 		}
 		return errEnd
