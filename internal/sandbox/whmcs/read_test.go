@@ -148,11 +148,8 @@ func TestListShapes(t *testing.T) {
 				}
 			}
 		}
-		_, body, err := r.post("GetClientsProducts")
-		if err == nil {
-			err = json.Unmarshal([]byte(body), &live)
-		}
-		if err != nil || live.TotalResults != 1 || live.Products.Product[0].OrderID != 1 || live.Products.Product[0].Qty != 1 {
+		_, body, _ := r.post("GetClientsProducts")
+		if err := json.Unmarshal([]byte(body), &live); err != nil || live.TotalResults != 1 || live.Products.Product[0].OrderID != 1 || live.Products.Product[0].Qty != 1 {
 			t.Errorf("%v: %s", err, body)
 		}
 	})
