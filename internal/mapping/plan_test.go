@@ -385,7 +385,7 @@ line:
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("plan (-want +got):\n%s", diff)
 	}
-	if id, ok := m.AlreadyOrdered(order); !ok || id != 77 {
-		t.Errorf("AlreadyOrdered() = %d, %t", id, ok)
+	if id, err := m.AlreadyOrdered(order); err != nil || id != 77 {
+		t.Errorf("AlreadyOrdered() = %d, %v", id, err)
 	}
 }
