@@ -110,11 +110,11 @@ func parse(arguments []string) (o options, logging zap.Options, err error) {
 }
 
 // check refuses what would be taken for something else in silence.
-func (o options) check(rest []string) error {
+func (o options) check(others []string) error {
 	switch {
-	case len(rest) > 0:
+	case len(others) > 0:
 		// What follows was not read as flags: after "--leader-elect false", no --namespace counts.
-		return fmt.Errorf("unexpected argument %q: write flags as --name=value", rest[0])
+		return fmt.Errorf("unexpected argument %q: write flags as --name=value", others[0])
 	case o.leaseDuration < time.Second:
 		return fmt.Errorf("--leader-election-lease-duration is %s: it must be at least 1s", o.leaseDuration)
 	case o.concurrency < 1:

@@ -216,7 +216,7 @@ func nextOption(dec *json.Decoder) (id, option int64, err error) {
 		return 0, 0, fmt.Errorf("%s is not the id of an option", quote(key))
 	}
 	var value any
-	if err = dec.Decode(&value); err != nil {
+	if err := dec.Decode(&value); err != nil {
 		return 0, 0, err
 	}
 	if option, err = toOption(value); err != nil {

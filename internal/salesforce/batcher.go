@@ -160,7 +160,7 @@ func (b *Batcher) writeRecords(ctx context.Context, batch []*call[[]Record, []Sa
 		if second[i].records == nil {
 			last = []SaveResult{{ID: c.ask[len(c.ask)-1].ID(), Err: &Error{Op: opUpdate, Code: codeRolledBack, Message: "another record of the order was not written"}}}
 		}
-		c.answer, c.err = append(first[i].results, last...), cmp.Or(first[i].err, second[i].err)
+		c.answer, c.err = slices.Concat(first[i].results, last), cmp.Or(first[i].err, second[i].err)
 	}
 }
 

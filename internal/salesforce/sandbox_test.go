@@ -217,8 +217,7 @@ func TestSandboxFaults(t *testing.T) {
 			org.ClearFaults()
 			results, err = client.Update(t.Context(), records)
 			for ends := time.Now().Add(10 * time.Second); salesforce.ClassOf(err) == salesforce.Auth && time.Now().Before(ends); {
-				// A login that was refused is not repeated at once.
-				time.Sleep(100 * time.Millisecond)
+				<-time.After(100 * time.Millisecond) // a login that was refused is not repeated at once
 				results, err = client.Update(t.Context(), records)
 			}
 			if err != nil || results[0].Err != nil {
