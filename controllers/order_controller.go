@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
+	"github.com/orderbridge/orderbridge/internal/whmcs"
 )
 
 // +kubebuilder:rbac:groups=orderbridge.dev,resources=provisioningorders,verbs=get;list;watch;create;update;patch;delete
@@ -203,10 +204,19 @@ func (r *OrderReconciler) finish(ctx context.Context, w *worker, order *v1alpha1
 		r.tell(order, *changed)
 	}
 	observe(order, w)
-	if slices.Contains(waitingForMapping, out.reason) && r.Backends.mendedSince(w.pipeline(order), w.backend) {
+	if r.overtaken(w, order, out) {
 		return ctrl.Result{RequeueAfter: time.Millisecond}, nil
 	}
 	return result, err
+}
+
+// overtaken tells whether what the order waits for has come since the pass saw that it lacks: those who wait were woken
+// before this order was one of them.
+func (r *OrderReconciler) overtaken(w *worker, order *v1alpha1.ProvisioningOrder, out outcome) bool {
+	if errors.Is(out.err, whmcs.ErrOpen) {
+		return w.backend.Admission.State() == whmcs.AdmissionClosed
+	}
+	return slices.Contains(waitingForMapping, out.reason) && r.Backends.mendedSince(w.pipeline(order), w.backend)
 }
 
 // reportAgain is how soon a report to Salesforce that failed is tried again.

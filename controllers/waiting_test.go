@@ -279,3 +279,30 @@ func TestBrokenMappingIsToldToStaff(t *testing.T) {
 		})
 	}
 }
+
+// turnedAway turns every call away, and then says what it thinks of its WHMCS.
+type turnedAway struct{ state whmcs.AdmissionState }
+
+func (turnedAway) Acquire(context.Context, time.Time) (func(error), error) {
+	return nil, whmcs.ErrOpen
+}
+func (t turnedAway) State() whmcs.AdmissionState { return t.state }
+
+// TestWhmcsCameBackDuringAPass looks again at once at an order that was turned away, if the circuit breaker has closed
+// since: who waited was woken before this order was noted as one of them.
+func TestWhmcsCameBackDuringAPass(t *testing.T) {
+	for state, again := range map[whmcs.AdmissionState]bool{whmcs.AdmissionClosed: true, whmcs.AdmissionHalfOpen: false, whmcs.AdmissionOpen: false} {
+		t.Run(string(state), func(t *testing.T) {
+			s := newMappingStage(t)
+			s.use(allProducts)
+			s.Backends.Get(types.NamespacedName{Namespace: "default", Name: "portal"}).Admission = turnedAway{state}
+			order, result := s.pass()
+			if got := order.Status.Conditions[0].Reason; got != v1alpha1.WhmcsUnavailableReason {
+				t.Errorf("reason %s", got)
+			}
+			if soon := result.RequeueAfter < time.Second; soon != again {
+				t.Errorf("looks again after %s, want at once: %t", result.RequeueAfter, again)
+			}
+		})
+	}
+}

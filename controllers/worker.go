@@ -108,8 +108,10 @@ func (w *worker) unavailable(ctx context.Context, order *v1alpha1.ProvisioningOr
 	case ctx.Err() != nil:
 		return ahead()
 	case errors.Is(err, whmcs.ErrOpen):
-		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason,
+		out := w.waitFor(order, v1alpha1.WhmcsUnavailableReason,
 			"WHMCS failed repeatedly; its circuit breaker is open, and the order goes on by itself when it closes", farSideLongest/2, farSideLongest)
+		out.err = err
+		return out
 	case whmcs.ClassOf(err) == whmcs.Refused:
 		return retry(v1alpha1.WhmcsUnavailableReason, err)
 	default:

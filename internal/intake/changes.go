@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/orderbridge/orderbridge/api/v1alpha1"
 	"github.com/orderbridge/orderbridge/internal/pubsub"
 	"github.com/orderbridge/orderbridge/internal/salesforce"
 )
@@ -18,6 +20,8 @@ const (
 	mostIDs = 200
 	// queryAttempts is how often the gate is asked about a batch before the sweep takes over.
 	queryAttempts = 4
+	// announcement is how long a platform event of the same moment may take to become an object.
+	announcement = 250 * time.Millisecond
 )
 
 // isDataTopic reports whether a topic delivers change events.
@@ -27,24 +31,19 @@ func isDataTopic(topic string) bool { return strings.HasPrefix(topic, "/data/") 
 // for every change of an order, our own write-backs among them, and do not show what the gate looks at; the org is
 // asked once for the whole batch.
 func (s *stream) changes(ctx context.Context, items []*item) {
-	var ask []salesforce.ID
-	candidates := make([][]salesforce.ID, len(items))
-	for i, it := range items {
-		if !ofOrders(it.event.ChangeHeader, s.p.orderObject()) {
-			continue
-		}
-		records, wildcard := it.event.ChangeHeader.Records()
-		if wildcard {
+	for _, it := range items {
+		if _, wildcard := it.event.ChangeHeader.Records(); wildcard && s.aboutOrders(it) {
 			s.p.sweeper.request(sweepChange)
 		}
-		for _, id := range changedOrders(records, s.p.orderObject()) {
-			if s.settled(ctx, it, id) {
-				it.known++
-				continue
-			}
-			candidates[i] = append(candidates[i], id)
-			ask = append(ask, id)
+	}
+	candidates, ask := s.unsettled(ctx, items)
+	if len(ask) > 0 && s.announcedElsewhere() {
+		// The order that is approved now is announced by a platform event too. Once that is stored the org need not be asked.
+		select {
+		case <-s.p.Clock.After(announcement):
+		case <-ctx.Done():
 		}
+		candidates, ask = s.unsettled(ctx, items)
 	}
 	if len(ask) == 0 {
 		return
@@ -63,6 +62,36 @@ func (s *stream) changes(ctx context.Context, items []*item) {
 			}
 		}
 	}
+}
+
+// announcedElsewhere reports whether another trigger of the pipeline brings platform events.
+func (s *stream) announcedElsewhere() bool {
+	return slices.ContainsFunc(s.p.current().Pipeline.Spec.Salesforce.Triggers, func(t v1alpha1.Trigger) bool { return !isDataTopic(t.Topic) })
+}
+
+// unsettled returns the orders of each item, and of all together, for which the org must be asked, and counts the others.
+func (s *stream) unsettled(ctx context.Context, items []*item) (candidates [][]salesforce.ID, ask []salesforce.ID) {
+	candidates = make([][]salesforce.ID, len(items))
+	for i, it := range items {
+		it.known = 0
+		if !s.aboutOrders(it) {
+			continue
+		}
+		records, _ := it.event.ChangeHeader.Records()
+		for _, id := range changedOrders(records, s.p.orderObject()) {
+			if s.settled(ctx, it, id) {
+				it.known++
+				continue
+			}
+			candidates[i] = append(candidates[i], id)
+			ask = append(ask, id)
+		}
+	}
+	return candidates, ask
+}
+
+func (s *stream) aboutOrders(it *item) bool {
+	return ofOrders(it.event.ChangeHeader, s.p.orderObject())
 }
 
 // ofOrders reports whether a change event is about orders, which are records of the object. A channel may deliver

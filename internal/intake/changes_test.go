@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
 	"github.com/orderbridge/orderbridge/internal/pubsub"
@@ -83,6 +86,42 @@ func TestOneQueryPerBatchOfChanges(t *testing.T) {
 	}
 	if got := len(r.orders()); got != 100 {
 		t.Errorf("there are %d orders, want 100", got)
+	}
+}
+
+// busyClock does something during the pause for an announcement, which then is over.
+type busyClock struct {
+	clock.RealClock
+	meanwhile func()
+}
+
+// After returns the time at once for that pause.
+func (c busyClock) After(d time.Duration) <-chan time.Time {
+	if d != announcement {
+		return c.RealClock.After(d)
+	}
+	c.meanwhile()
+	now := make(chan time.Time, 1)
+	now <- c.Now()
+	return now
+}
+
+// TestOrgIsNotAskedAboutWhatAnEventAnnounces stores the object of a platform event in the moment in which the change event
+// of the same approval is looked at. The other order, which no event announces, is asked about.
+func TestOrgIsNotAskedAboutWhatAnEventAnnounces(t *testing.T) {
+	r := newRig(t, eventTopic, changeTopic)
+	r.org.pass(noon, orderID(1), orderID(2))
+	r.options.Clock = busyClock{meanwhile: func() {
+		order := announcer{pipeline: client.ObjectKeyFromObject(r.pipeline)}.swept(orderID(1))
+		if err := cluster.Create(t.Context(), order); err != nil && !apierrors.IsAlreadyExists(err) {
+			t.Errorf("creating the object of the platform event: %v", err)
+		}
+	}}
+	r.bus.publish(changeTopic, changeEventOf(1, noon, string(orderID(1)), string(orderID(2))))
+	r.start()
+	r.eventually("the change has arrived", func() bool { return r.trigger(changeTopic).Received == 1 })
+	if got := r.org.gateQueries(); len(got) != 1 || strings.Contains(got[0], string(orderID(1))) || !strings.Contains(got[0], string(orderID(2))) {
+		t.Errorf("the org was asked %q, want one question about the second order", got)
 	}
 }
 

@@ -23,8 +23,8 @@ type Batcher struct {
 }
 
 const (
-	batchReadTimeout  = 60 * time.Second
-	batchWriteTimeout = 150 * time.Second
+	batchReadTimeout  = 2 * queryTimeout
+	batchWriteTimeout = 2 * updateTimeout
 
 	// The pace of requests under load: so many go at once, then one in each of these times unless it is full. An org's calls
 	// in 24 hours are limited, and under load nobody notices that a result is written a little later.
