@@ -8,11 +8,9 @@ import (
 	"net/http"
 	"slices"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
-// Batcher reads and writes for many callers at once. While one request is under way, or under load until its turn comes,
+// Batcher reads and writes for many callers at once. While one request is under way, or for a moment under load,
 // the next gathers, so a backlog of orders costs few calls and a lone order waits for nobody. Reads and writes run beside each other. A caller whose
 // context ends leaves without disturbing the others; a request is given up when all its callers have left.
 type Batcher struct {
@@ -26,20 +24,19 @@ const (
 	batchReadTimeout  = 2 * queryTimeout
 	batchWriteTimeout = 2 * updateTimeout
 
-	// The pace of requests under load: so many go at once, then one in each of these times unless it is full. An org's calls
-	// in 24 hours are limited, and under load nobody notices that a result is written a little later.
-	batchBurst            = 8
-	readEvery, writeEvery = 500 * time.Millisecond, 2 * time.Second
+	// The pauses between requests under load. An org's calls in 24 hours are limited, and under load nobody notices that a
+	// result is written a little later. Several orders are written in two requests, so they gather for longer.
+	readPause, writePause = 500 * time.Millisecond, 2 * time.Second
 )
 
 // NewBatcher makes a Batcher whose reads select sel. It needs no closing.
 func NewBatcher(client *Client, sel Select) *Batcher {
 	b := &Batcher{client: client, sel: sel}
 	b.orders.take, b.orders.run, b.orders.timeout = takeOrders, b.readOrders, batchReadTimeout
-	b.orders.pace, b.orders.full = rate.NewLimiter(rate.Every(readEvery), batchBurst), make(chan struct{}, 1)
+	b.orders.pause, b.orders.full = readPause, make(chan struct{}, 1)
 	b.orders.weight = func(ID) int { return 1 }
 	b.writes.take, b.writes.run, b.writes.timeout = takeWrites, b.writeRecords, batchWriteTimeout
-	b.writes.pace, b.writes.full = rate.NewLimiter(rate.Every(writeEvery), batchBurst), make(chan struct{}, 1)
+	b.writes.pause, b.writes.full = writePause, make(chan struct{}, 1)
 	b.writes.weight = func(records []Record) int { return len(records) }
 	return b
 }

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // call is one caller's part of a batch. Its result fields are written before done is closed and read after.
@@ -20,22 +18,27 @@ type call[Q, R any] struct {
 }
 
 // gatherer runs one batch at a time. Calls that arrive meanwhile wait together and go with the next. Under load a far side
-// that answers at once would still be asked for nearly every call alone, so then batches go at a pace, unless they are
-// full. A lone call never waits. There is no goroutine while nobody asks.
+// that answers at once would still be asked for nearly every call alone, so then a batch that is not full waits for more.
+// Where few calls come, none waits. There is no goroutine while nobody asks.
 type gatherer[Q, R any] struct {
 	// take splits off the calls of the next batch, at least one.
 	take func(waiting []*call[Q, R]) (batch, rest []*call[Q, R])
 	// run sets answer and err of every call of the batch.
 	run     func(ctx context.Context, batch []*call[Q, R])
 	timeout time.Duration
-	// pace is how often batches go that are not full.
-	pace *rate.Limiter
+	// pause is the least time between two batches under load, unless the second is full.
+	pause time.Duration
 	// weight is what an ask takes of a batch, which is full at mostIDs.
 	weight func(ask Q) int
 
 	mu      sync.Mutex
 	waiting []*call[Q, R]
 	running bool
+	// arrivals are when the latest calls came, from next on around.
+	arrivals [loadCalls]time.Time
+	next     int
+	// last is when the latest batch went.
+	last time.Time
 	// full is told when those who wait fill a batch. It holds one message.
 	full chan struct{}
 }
@@ -45,6 +48,8 @@ func (g *gatherer[Q, R]) do(ctx context.Context, ask Q) (R, error) {
 	c := &call[Q, R]{ctx: ctx, ask: ask, done: make(chan struct{})}
 	g.mu.Lock()
 	g.waiting = append(g.waiting, c)
+	g.arrivals[g.next] = time.Now()
+	g.next = (g.next + 1) % loadCalls
 	g.tellFull()
 	if !g.running {
 		g.running = true
@@ -81,11 +86,19 @@ func (g *gatherer[Q, R]) tellFull() {
 	}
 }
 
+// It is load if so many calls come within a time.
+const (
+	loadCalls  = 10
+	loadWithin = time.Second
+)
+
 // gather waits until the next batch may go.
 func (g *gatherer[Q, R]) gather() {
-	turn := g.pace.Reserve()
-	wait := turn.Delay()
-	if wait == 0 {
+	g.mu.Lock()
+	load := time.Since(g.arrivals[g.next]) < loadWithin
+	wait := g.pause - time.Since(g.last)
+	g.mu.Unlock()
+	if !load || wait <= 0 {
 		return
 	}
 	timer := time.NewTimer(wait)
@@ -93,14 +106,13 @@ func (g *gatherer[Q, R]) gather() {
 	select {
 	case <-timer.C:
 	case <-g.full:
-		turn.Cancel()
 	}
 }
 
 func (g *gatherer[Q, R]) loop() {
 	for g.wanted() {
 		g.gather()
-		batch := g.next()
+		batch := g.begin()
 		if len(batch) == 0 {
 			continue
 		}
@@ -122,8 +134,8 @@ func (g *gatherer[Q, R]) wanted() bool {
 	return g.running
 }
 
-// next takes a batch of those still waiting. It is empty if all have left.
-func (g *gatherer[Q, R]) next() []*call[Q, R] {
+// begin takes a batch of those still waiting. It is empty if all have left.
+func (g *gatherer[Q, R]) begin() []*call[Q, R] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	present := slices.DeleteFunc(g.waiting, func(c *call[Q, R]) bool { return c.ctx.Err() != nil })
@@ -132,6 +144,7 @@ func (g *gatherer[Q, R]) next() []*call[Q, R] {
 	}
 	var batch []*call[Q, R]
 	batch, g.waiting = g.take(present)
+	g.last = time.Now()
 	select {
 	case <-g.full: // of the batch that goes now
 	default:

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/time/rate"
 )
 
 // sent is a batch that went: when, after the start, and with how many calls.
@@ -18,8 +17,8 @@ type sent struct {
 	Calls int
 }
 
-// TestGathererGoesAtAPaceUnderLoad has calls come to a far side that answers at once.
-func TestGathererGoesAtAPaceUnderLoad(t *testing.T) {
+// TestGathererGathersUnderLoad has calls come to a far side that answers at once.
+func TestGathererGathersUnderLoad(t *testing.T) {
 	every := func(pause time.Duration, calls int) []time.Duration {
 		var at []time.Duration
 		for n := range calls {
@@ -27,20 +26,27 @@ func TestGathererGoesAtAPaceUnderLoad(t *testing.T) {
 		}
 		return at
 	}
+	alone := func(pause time.Duration, calls int) []sent {
+		var all []sent
+		for _, at := range every(pause, calls) {
+			all = append(all, sent{at, 1})
+		}
+		return all
+	}
 	tests := map[string]struct {
 		calls  []time.Duration
 		weight int
 		want   []sent
 	}{
-		"lone calls never wait": {every(2*time.Second, 4), 1, []sent{{0, 1}, {2 * time.Second, 1}, {4 * time.Second, 1}, {6 * time.Second, 1}}},
-		"a few at once go at once, then the others together": {
-			every(10*time.Millisecond, 50), 1, []sent{{0, 1}, {10 * time.Millisecond, 1}, {time.Second, 48}},
+		"calls that come now and then do not wait": {every(200*time.Millisecond, 20), 1, alone(200*time.Millisecond, 20)},
+		"of many calls the first go at once, the others together": {
+			every(10*time.Millisecond, 50), 1, append(alone(10*time.Millisecond, 9), sent{1080 * time.Millisecond, 41}),
 		},
 		"a full batch does not wait": {
-			every(time.Millisecond, 400), 1, []sent{{0, 1}, {time.Millisecond, 1}, {201 * time.Millisecond, 200}, {time.Second, 198}},
+			every(time.Millisecond, 400), 1, append(alone(time.Millisecond, 9), sent{208 * time.Millisecond, 200}, sent{1208 * time.Millisecond, 191}),
 		},
 		"heavy calls fill a batch sooner": {
-			every(time.Millisecond, 42), 10, []sent{{0, 1}, {time.Millisecond, 1}, {21 * time.Millisecond, 20}, {41 * time.Millisecond, 20}},
+			every(time.Millisecond, 49), 10, append(alone(time.Millisecond, 9), sent{28 * time.Millisecond, 20}, sent{48 * time.Millisecond, 20}),
 		},
 	}
 	for name, test := range tests {
@@ -60,7 +66,7 @@ func TestGathererGoesAtAPaceUnderLoad(t *testing.T) {
 						}
 					},
 					timeout: time.Minute,
-					pace:    rate.NewLimiter(rate.Every(time.Second), 2),
+					pause:   time.Second,
 					weight:  func(int) int { return test.weight },
 					full:    make(chan struct{}, 1),
 				}
