@@ -75,7 +75,7 @@ func BenchmarkOrdersInABacklog(b *testing.B) {
 		rate := backlogOrders / c.took.Seconds()
 		report(b, c, backlogOrders)
 		say(b, "orders a second", rate, "", "")
-		say(b, "share of what WHMCS alone allows", 100*rate/bound, "%", "at least 90 % (needs cores: see docs/decisions/0011)")
+		say(b, "share of what WHMCS alone allows", 100*rate/bound, "%", "at least 90 % (on more cores: docs/decisions/0011)")
 		say(b, "processor time of the manager for each order", milliseconds(spent)/backlogOrders, "ms", "")
 		say(b, "API writes for each order", c.per(c.versions, backlogOrders), "", "at most 4")
 		say(b, "calls to WHMCS for each order", c.per(c.whmcs, backlogOrders), "", "at most 5 (docs/decisions/0008)")
