@@ -44,6 +44,21 @@ func TestAlertsAskForMetricsThatExist(t *testing.T) {
 	}
 }
 
+// TestMetricsKeepTheirNamespace: without honorLabels the namespace of the manager takes the place of the pipeline's, and
+// alerts join pipelines of one name in different namespaces.
+func TestMetricsKeepTheirNamespace(t *testing.T) {
+	for _, monitor := range only[map[string]any](t, render(t, withComponent(t, "prometheus")), "ServiceMonitor") {
+		endpoints, _, err := unstructured.NestedSlice(monitor, "spec", "endpoints")
+		if err != nil || len(endpoints) != 1 {
+			t.Fatalf("%d endpoints, error %v", len(endpoints), err)
+		}
+		endpoint, _ := endpoints[0].(map[string]any)
+		if kept, _ := endpoint["honorLabels"].(bool); !kept {
+			t.Errorf("honorLabels is %v, want true", endpoint["honorLabels"])
+		}
+	}
+}
+
 func rulesOf(t *testing.T, groups []any) []map[string]any {
 	t.Helper()
 	var list []map[string]any
