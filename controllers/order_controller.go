@@ -28,8 +28,8 @@ import (
 	"github.com/orderbridge/orderbridge/internal/whmcs"
 )
 
-// +kubebuilder:rbac:groups=orderbridge.dev,resources=provisioningorders,verbs=get;list;watch;create;update;patch;delete
-// +kubebuilder:rbac:groups=orderbridge.dev,resources=provisioningorders/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=orderbridge.dev,resources=provisioningorders,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=orderbridge.dev,resources=provisioningorders/status,verbs=update
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // OrderReconciler takes each ProvisioningOrder through its steps.

@@ -31,7 +31,7 @@ import (
 )
 
 // +kubebuilder:rbac:groups=orderbridge.dev,resources=provisioningpipelines,verbs=get;list;watch
-// +kubebuilder:rbac:groups=orderbridge.dev,resources=provisioningpipelines/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=orderbridge.dev,resources=provisioningpipelines/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch
 
