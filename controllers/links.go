@@ -228,7 +228,7 @@ func checkWhmcs(ctx context.Context, l *link[*whmcs.Client], gate admission, now
 
 func whmcsReason(err error) string {
 	switch {
-	case whmcs.CodeOf(err) == whmcs.TLSFailed:
+	case whmcs.CodeOf(err) == whmcs.Untrusted:
 		return v1alpha1.CertificateUntrustedReason
 	case whmcs.ClassOf(err) == whmcs.Denied:
 		return v1alpha1.AuthenticationFailedReason

@@ -139,24 +139,26 @@ func (r *PipelineReconciler) patchStatus(ctx context.Context, pipeline *v1alpha1
 	return nil
 }
 
-// describe sets the conditions. Ready mirrors the first that is not True.
+// describe sets the conditions. Ready mirrors the first that is not True, Stalled the first that needs a person.
 func describe(pipeline *v1alpha1.ProvisioningPipeline, all []finding) {
 	ready := finding{v1alpha1.ReadyCondition, true, v1alpha1.OperationalReason, "Orders are taken in and provisioned"}
-	stuck := false
+	stalled := finding{condition: v1alpha1.StalledCondition}
 	for _, f := range all {
 		setPipelineCondition(pipeline, f)
 		if !f.ok && ready.ok {
 			ready = finding{v1alpha1.ReadyCondition, false, f.reason, f.message}
 		}
-		stuck = stuck || !f.ok && needsPerson(f.reason)
+		if !f.ok && !stalled.ok && needsPerson(f.reason) {
+			stalled = finding{v1alpha1.StalledCondition, true, f.reason, f.message}
+		}
 	}
 	setPipelineCondition(pipeline, ready)
 	conditions := &pipeline.Status.Conditions
 	meta.RemoveStatusCondition(conditions, v1alpha1.ReconcilingCondition)
 	meta.RemoveStatusCondition(conditions, v1alpha1.StalledCondition)
 	switch {
-	case stuck:
-		setPipelineCondition(pipeline, finding{v1alpha1.StalledCondition, true, ready.reason, ready.message})
+	case stalled.ok:
+		setPipelineCondition(pipeline, stalled)
 	case !ready.ok:
 		setPipelineCondition(pipeline, finding{v1alpha1.ReconcilingCondition, true, v1alpha1.ProgressingReason, ready.message})
 	}

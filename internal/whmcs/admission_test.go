@@ -227,7 +227,8 @@ func TestAdmissionCountsOnlyWhatIsWHMCSFault(t *testing.T) {
 		"denied":           {&Error{Class: Denied, Answered: true}, false},
 		"denied by a wall": {&Error{Class: Denied, HTTPStatus: 403}, false},
 		"not sent":         {&Error{Class: NotSent}, false},
-		"not trusted here": {&Error{Class: Busy, Code: TLSFailed}, false}, // another pipeline may have the right CA
+		"not trusted here": {&Error{Class: Busy, Code: Untrusted}, false}, // another pipeline may have the right CA
+		"no TLS":           {&Error{Class: Busy, Code: TLSFailed}, false},
 		"connection ended": {&Error{Class: Unknown, Code: TLSFailed}, true},
 		"cancelled":        {&Error{Class: Unknown, Code: Canceled}, false},
 		"caller cancelled": {context.Canceled, false},

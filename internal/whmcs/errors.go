@@ -68,7 +68,8 @@ const (
 	Timeout         Code = "Timeout"         // no answer, or no connection, in time
 	NameNotResolved Code = "NameNotResolved" // DNS
 	ConnectFailed   Code = "ConnectFailed"   // refused, unreachable, proxy
-	TLSFailed       Code = "TLSFailed"       // handshake or certificate
+	Untrusted       Code = "Untrusted"       // the server's certificate
+	TLSFailed       Code = "TLSFailed"       // the handshake
 	ConnectionLost  Code = "ConnectionLost"  // after something may have been sent
 	HTTPStatus      Code = "HTTPStatus"      // an HTTP error that is not WHMCS' own
 	Redirected      Code = "Redirected"      // never followed
@@ -160,12 +161,12 @@ func unhealthy(err error) bool {
 }
 
 // unrelated reports whether err says nothing about WHMCS at all: the caller
-// gave up, the request never left, or this client does not trust the server's
-// certificate, which others may.
+// gave up, the request never left, or this client and the server agree on no
+// TLS, such as on a certificate that others may trust.
 func unrelated(err error) bool {
 	if errors.Is(err, context.Canceled) {
 		return true
 	}
 	e, ok := errors.AsType[*Error](err)
-	return ok && (e.Class == NotSent || e.Code == Canceled || e.Code == InvalidRequest || e.Code == TLSFailed && e.Class == Busy)
+	return ok && (e.Class == NotSent || e.Code == Canceled || e.Code == InvalidRequest || e.Code == Untrusted || e.Code == TLSFailed && e.Class == Busy)
 }

@@ -141,12 +141,12 @@ func TestNothingSent(t *testing.T) {
 				return nil, &net.OpError{Op: "dial", Err: errors.New("no route to host")}
 			}
 		}, Busy, ConnectFailed, "cannot be reached"},
-		"untrusted": {func(_ *testing.T, cfg *Config) { otherCA(cfg) }, Busy, TLSFailed, "put its CA into caBundle"},
+		"untrusted": {func(_ *testing.T, cfg *Config) { otherCA(cfg) }, Busy, Untrusted, "put its CA into caBundle"},
 		"wrong name": {func(_ *testing.T, cfg *Config) {
 			address := strings.TrimPrefix(strings.TrimSuffix(cfg.URL, "/includes/api.php"), "https://")
 			cfg.URL = "https://billing.invalid/includes/api.php"
 			cfg.dial = func(ctx context.Context, network, _ string) (net.Conn, error) { return realDial(ctx, network, address) }
-		}, Busy, TLSFailed, "not valid for the name"},
+		}, Busy, Untrusted, "not valid for the name"},
 		"no TLS": {func(_ *testing.T, cfg *Config) {
 			cfg.dial = pipeTo(func(conn net.Conn) { _, _ = conn.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) })
 		}, Busy, TLSFailed, "does not speak TLS"},

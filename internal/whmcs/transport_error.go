@@ -73,19 +73,19 @@ func (c *Client) kindOf(ctx context.Context, err error) (code Code, detail strin
 
 func (c *Client) tlsKind(err error) (Code, string, bool) {
 	if e, ok := errors.AsType[x509.HostnameError](err); ok {
-		return TLSFailed, "the certificate of " + c.host + " is not valid for the name " + sanitise(e.Host), true
+		return Untrusted, "the certificate of " + c.host + " is not valid for the name " + sanitise(e.Host), true
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return TLSFailed, "the certificate of " + c.host + " is signed by an authority that is not trusted: put its CA into caBundle, or check the URL", true
+		return Untrusted, "the certificate of " + c.host + " is signed by an authority that is not trusted: put its CA into caBundle, or check the URL", true
 	}
 	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
 		if e.Reason == x509.Expired {
-			return TLSFailed, "the certificate of " + c.host + " has expired or is not valid yet", true
+			return Untrusted, "the certificate of " + c.host + " has expired or is not valid yet", true
 		}
-		return TLSFailed, "the certificate of " + c.host + " is not valid", true
+		return Untrusted, "the certificate of " + c.host + " is not valid", true
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return TLSFailed, "the certificate of " + c.host + " cannot be verified", true
+		return Untrusted, "the certificate of " + c.host + " cannot be verified", true
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return TLSFailed, c.host + " does not speak TLS: check the port in the URL", true
