@@ -53,7 +53,7 @@ type admission interface {
 type Backend struct {
 	// Spec is the pipeline's spec that the clients were built from.
 	Spec v1alpha1.ProvisioningPipelineSpec
-	// Book is Salesforce. It is nil while login does not work, and BookProblem says why.
+	// Book is Salesforce. It is nil while there are no credentials, and BookProblem says why, or while there was no valid mapping yet.
 	Book        orderBook
 	BookProblem string
 	// Billing is WHMCS. It is nil while there are no credentials, and BillingProblem says why.

@@ -18,7 +18,7 @@ import (
 var (
 	farSideRequests = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "orderbridge_far_side_requests_total",
-		Help: "HTTP requests to Salesforce and WHMCS by action and result: ok, the HTTP status, or error when there was no answer.",
+		Help: "HTTP requests to Salesforce and WHMCS by action and result: the HTTP status, or error when there was no answer.",
 	}, []string{"system", "action", "result"})
 	farSideSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "orderbridge_far_side_request_duration_seconds",

@@ -19,7 +19,7 @@ func servicesOf(services []whmcs.Service, orderID int64) []whmcs.Service {
 	return own
 }
 
-// sort of a line: lines with the same one can only be told apart by markers.
+// lineKind is the sort of a line: lines of one sort can only be told apart by markers.
 type lineKind struct {
 	pid   int64
 	cycle string
@@ -58,8 +58,9 @@ func someLines(lines []v1alpha1.PlanLine, services []whmcs.Service) bool {
 	})
 }
 
-// join finds the services of each line: by the line's domain if it was stored, else by product and cycle, in the order
-// of the service ids. Position in the answer means nothing. The problem says what is missing or too many.
+// join finds the services of each line: by the line's domain if it was stored, else by product and cycle, the largest
+// quantities first and then in the order of the service ids. Position in the answer means nothing. The problem says what is
+// missing or too many.
 func join(order *v1alpha1.ProvisioningOrder, services []whmcs.Service) ([]v1alpha1.WhmcsService, string) {
 	var lines []v1alpha1.PlanLine
 	if order.Status.Plan != nil {

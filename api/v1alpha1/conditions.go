@@ -27,13 +27,13 @@ const (
 const (
 	// NotStartedReason: an earlier step is not done.
 	NotStartedReason = "NotStarted"
-	// ProgressingReason is the reason of Reconciling while a step waits for a fact.
+	// ProgressingReason is the reason of Reconciling while a step waits for a fact, and of a step whose call is being made.
 	ProgressingReason = "Progressing"
 	// ProgressingWithRetryReason is the reason of Reconciling after an error that is retried.
 	ProgressingWithRetryReason = "ProgressingWithRetry"
 	// RetriesExhaustedReason: an error was retried as often as the budget allows. A requestedAt starts again.
 	RetriesExhaustedReason = "RetriesExhausted"
-	// PipelineNotReadyReason: the pipeline is missing, or has no usable credentials yet.
+	// PipelineNotReadyReason: the pipeline that the order names does not exist.
 	PipelineNotReadyReason = "PipelineNotReady"
 	// SuspendedReason: the pipeline is suspended. An open claim is still resolved.
 	SuspendedReason = "Suspended"

@@ -169,7 +169,8 @@ type ProvisioningOrderStatus struct {
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// plan is what WHMCS is asked for. It is made afresh on each pass until the first claim freezes it.
+	// plan is what WHMCS is asked for. It is made afresh on each pass until a claim freezes it, and again after a call that was
+	// refused or never sent.
 	// +optional
 	Plan *Plan `json:"plan,omitempty"`
 	// calls are the claims of calls to WHMCS that must happen once, oldest first. A call without settledAt is open: its
@@ -187,7 +188,7 @@ type ProvisioningOrderStatus struct {
 	// failures counts failed attempts since the last progress or request. Waiting does not count.
 	// +optional
 	Failures int32 `json:"failures,omitempty"`
-	// nextAttemptAt is when the order is looked at again without being asked.
+	// nextAttemptAt is when a failed attempt is repeated. It is absent if none has just failed.
 	// +optional
 	NextAttemptAt *metav1.MicroTime `json:"nextAttemptAt,omitempty"`
 	// lastHandledRequest is the last value of orderbridge.dev/requestedAt that was acted on.

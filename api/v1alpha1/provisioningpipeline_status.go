@@ -21,7 +21,7 @@ type ProvisioningPipelineStatus struct {
 	// whmcsVersion is the version that WHMCS says it has.
 	// +optional
 	WhmcsVersion string `json:"whmcsVersion,omitempty"`
-	// mapping is the mapping in use.
+	// mapping is the last mapping that was valid.
 	// +optional
 	Mapping *MappingVersion `json:"mapping,omitempty"`
 	// triggers are the streams and their positions.

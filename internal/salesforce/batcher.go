@@ -11,8 +11,9 @@ import (
 )
 
 // Batcher reads and writes for many callers at once. While one request is under way, or for a moment under load,
-// the next gathers, so a backlog of orders costs few calls and a lone order waits for nobody. Reads and writes run beside each other. A caller whose
-// context ends leaves without disturbing the others; a request is given up when all its callers have left.
+// the next gathers, so a backlog of orders costs few calls and a lone order waits for nobody. Reads and writes run beside
+// each other. A caller whose context ends leaves without disturbing the others; a request is given up when all its callers
+// have left.
 type Batcher struct {
 	client *Client
 	sel    Select
