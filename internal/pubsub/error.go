@@ -90,8 +90,12 @@ func byStatus(err error) Verdict {
 		return tooMuch
 	case state.Code() == codes.Unavailable:
 		return connectionVerdict(state.Message())
+	case state.Code() == codes.PermissionDenied:
+		return denied
+	case state.Code() == codes.NotFound:
+		return notThere
 	default:
-		return unclear
+		return unclear(state.Code())
 	}
 }
 

@@ -38,6 +38,23 @@ func TestConnectionFaultsHaveWords(t *testing.T) {
 	}
 }
 
+// TestErrorsWithoutACodeHaveWords has calls fail as they do when a proxy, and not the bus, answers: somebody has to learn
+// at least what to look at.
+func TestErrorsWithoutACodeHaveWords(t *testing.T) {
+	tests := map[codes.Code]string{
+		codes.PermissionDenied:   "check that the integration user may read the event, and that no proxy stands before pubSubEndpoint",
+		codes.NotFound:           "check the spelling of the topic",
+		codes.Internal:           "gRPC status Internal",
+		codes.FailedPrecondition: "gRPC status FailedPrecondition",
+	}
+	for code, want := range tests {
+		got := newError(status.Error(code, "stream terminated by RST_STREAM"), nil)
+		if got.Action != Resume || !strings.Contains(got.Error(), want) {
+			t.Errorf("%s: %s, %q; want %s with %q", code, got.Action, got, Resume, want)
+		}
+	}
+}
+
 func TestErrorKeepsTheFarSidesTextOutOfTheMessage(t *testing.T) {
 	far := status.Error(codes.Internal, "Oops\x00\n "+strings.Repeat("ö", 500)+" rpcId: 1-2-3")
 	for _, code := range []string{"service.unavailable", codePrefix + "service.unavailable", " " + codePrefix + "service.unavailable\n"} {

@@ -1,5 +1,7 @@
 package pubsub
 
+import "google.golang.org/grpc/codes"
+
 // Action is what the supervisor does about the end of a stream.
 type Action string
 
@@ -59,7 +61,8 @@ var (
 	tlsFailed       = Verdict{Resume, "TLSFailed", "The TLS handshake with the Pub/Sub endpoint failed: check that pubSubEndpoint is a gRPC endpoint with TLS."}
 	noAnswer        = Verdict{Resume, "NoAnswer", "The Pub/Sub endpoint did not answer in time."}
 	notPubSub       = Verdict{Resume, "NotPubSub", "The endpoint answers gRPC but is no Pub/Sub API: check pubSubEndpoint."}
-	unclear         = Verdict{Resume, "UnclearError", "The Pub/Sub API answered with an error that is not known here; resuming at the last stored position."}
+	denied          = Verdict{Resume, unclearReason, "The Pub/Sub API denied the call and gave no reason that is known here: check that the integration user may read the event, and that no proxy stands before pubSubEndpoint."}
+	notThere        = Verdict{Resume, unclearReason, "The Pub/Sub API does not know what was asked for and gave no reason that is known here: check the spelling of the topic (case matters), and that the event is deployed."}
 	tooMuch         = Verdict{Slower, "TooMuchAtOnce", "A limit of the Pub/Sub API, or the size that is accepted here for one message, was exceeded; resuming with less."}
 	sessionRefused  = Verdict{Relogin, "SessionRefused", "Salesforce refused the session; logging in again. If this lasts, check the user's IP ranges and session policies."}
 	loginFailed     = Verdict{Login, "LoginFailed", "Logging in to Salesforce failed"}
@@ -71,6 +74,14 @@ var (
 	managedDefect  = Verdict{Block, "ManagedSubscriptionRejected", "The endpoint answered for a managed subscription, which is not used here: check pubSubEndpoint."}
 	overflow       = Verdict{Slower, "CreditOverflow", "The Pub/Sub API was asked for more than it would buffer; resuming with less."}
 )
+
+// unclearReason is the reason of errors that came without a code of the bus that is known here.
+const unclearReason = "UnclearError"
+
+// unclear is the verdict on an error of which nothing is known but its gRPC status.
+func unclear(status codes.Code) Verdict {
+	return Verdict{Resume, unclearReason, "The Pub/Sub API answered with an error that is not known here (gRPC status " + status.String() + "); resuming at the last stored position."}
+}
 
 // verdicts has one row per error code of the bus, without the common prefix. A code that is not here resumes.
 var verdicts = map[string]Verdict{
