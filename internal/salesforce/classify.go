@@ -19,6 +19,8 @@ const (
 	adviceLogin  = "check that the integration user is active and that the app is approved for it"
 	adviceAccess = "give the integration user the permission that is named, by profile or permission set"
 	adviceFields = "check the field names in the mapping, and that the integration user may see them (field-level security)"
+	adviceNobody = "no permission is named: check from which addresses the integration user may call, and what stands between this cluster and Salesforce"
+	adviceOutage = "work goes on by itself when Salesforce, or what answers in its place, has recovered"
 	adviceLimit  = "reduce other API use of the org or raise its allowance; work goes on by itself"
 	adviceRecord = "mend the record or the rule in Salesforce, then ask again"
 	adviceOurs   = "this request is wrong whenever it is repeated: please report it with this message"
@@ -149,12 +151,15 @@ func meaningOf(far farError, status int) meaning {
 	if strings.HasPrefix(far.code(), "TXN_SECURITY") {
 		return meaning{class: Denied, advice: "exempt the integration user from the transaction security policy"}
 	}
+	if status == http.StatusForbidden && far.code() == "" {
+		return meaning{class: Denied, advice: adviceNobody}
+	}
 	if m, ok := statusMeanings[status]; ok {
 		return m
 	}
 	switch {
 	case status >= 500:
-		return meaning{class: Transient}
+		return meaning{class: Transient, advice: adviceOutage}
 	case 300 <= status && status < 400:
 		return meaning{class: Misconfigured, advice: "set spec.salesforce.loginURL to the org's present My Domain address"}
 	default:

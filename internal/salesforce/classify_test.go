@@ -105,6 +105,16 @@ func TestStatusError(t *testing.T) {
 	}
 }
 
+// TestAnswersWithoutACodeHaveWords has something answer that is not Salesforce's API: no permission is named that somebody
+// could give, and nothing is said of what happens next.
+func TestAnswersWithoutACodeHaveWords(t *testing.T) {
+	for status, want := range map[int]string{http.StatusForbidden: "what stands between", http.StatusInternalServerError: "by itself", http.StatusServiceUnavailable: "by itself"} {
+		if got := statusError(opQuery, status, []byte("<html>"), false).Error(); !strings.Contains(got, want) {
+			t.Errorf("%d: %q, want %q in it", status, got, want)
+		}
+	}
+}
+
 func TestOAuthErrors(t *testing.T) {
 	tests := map[string]struct {
 		status            int

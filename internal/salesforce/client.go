@@ -282,5 +282,5 @@ func withoutSecret(e *Error, token string) *Error {
 
 // notJSON is the answer of an outage page or a proxy: status 200 and a body that is not what was asked for.
 func notJSON(op string, err error) *Error {
-	return &Error{Op: op, Class: Transient, HTTPStatus: http.StatusOK, Message: "the answer is not the JSON that was asked for", Err: err}
+	return &Error{Op: op, Class: Transient, HTTPStatus: http.StatusOK, Message: "the answer is not the JSON that was asked for", Advice: adviceOutage, Err: err}
 }

@@ -228,7 +228,11 @@ func (c *Client) orgFromUserinfo(ctx context.Context, s Session) (ID, error) {
 		return "", err
 	}
 	if status != http.StatusOK {
-		return "", withoutSecret(statusError(opUserinfo, status, answer, false), s.AccessToken)
+		e := statusError(opUserinfo, status, answer, false)
+		if status == http.StatusForbidden {
+			e.Advice = "give the app the OAuth scope id (access the identity URL service), which tells the org"
+		}
+		return "", withoutSecret(e, s.AccessToken)
 	}
 	var info struct {
 		OrganizationID string `json:"organization_id"`

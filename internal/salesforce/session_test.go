@@ -289,6 +289,26 @@ func TestLoginRefusesWhatIsNotTLS(t *testing.T) {
 	}
 }
 
+// TestUserinfoThatIsForbidden has a token answer without an identity URL and an app without the scope to ask for it.
+func TestUserinfoThatIsForbidden(t *testing.T) {
+	f := newFake(t)
+	f.token = func(w http.ResponseWriter, token string) {
+		writeJSON(w, 200, map[string]any{"access_token": token, "instance_url": f.URL})
+	}
+	next := f.Config.Handler
+	f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/userinfo") {
+			http.Error(w, "Bad_OAuth_Token", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+	_, err := f.client().Session(t.Context())
+	if ClassOf(err) != Denied || !strings.Contains(fmt.Sprint(err), "OAuth scope id") {
+		t.Errorf("got %v (%v), want %v and the scope to give", err, ClassOf(err), Denied)
+	}
+}
+
 func TestLoginAnswers(t *testing.T) {
 	tests := map[string]struct {
 		answer func(w http.ResponseWriter)
