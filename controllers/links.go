@@ -189,22 +189,21 @@ func whmcsLink(ctx context.Context, reader client.Reader, pipeline *v1alpha1.Pro
 // that every look makes one.
 const probeInterval = 4 * time.Second
 
-// breakerIsOpen is what is wrong with a WHMCS that failed repeatedly.
-var breakerIsOpen = &problem{
-	v1alpha1.BreakerOpenReason,
-	"WHMCS failed repeatedly: calls are held back, one probe at a time is sent, and orders go on by themselves when it answers",
+// heldBack is what is wrong with a WHMCS that failed repeatedly.
+func heldBack(err error) *problem {
+	return &problem{
+		v1alpha1.BreakerOpenReason,
+		"WHMCS failed repeatedly: calls are held back, one probe at a time is sent, and orders go on by themselves when it answers" + lastFailure(err),
+	}
 }
 
-// checkWhmcs asks WHMCS for its version now and then.
+// checkWhmcs looks for a sign of life of WHMCS now and then.
 func checkWhmcs(ctx context.Context, l *link[*whmcs.Client], gate admission, now time.Time) (version string) {
 	if l.problem != nil {
 		return ""
 	}
-	if gate.State() == whmcs.AdmissionOpen {
-		l.failed = breakerIsOpen
-		return ""
-	}
-	if l.failed != breakerIsOpen && now.Sub(l.checked) < probeInterval {
+	held := gate.State() == whmcs.AdmissionOpen || l.failed != nil && l.failed.reason == v1alpha1.BreakerOpenReason
+	if !held && now.Sub(l.checked) < probeInterval {
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
@@ -213,17 +212,28 @@ func checkWhmcs(ctx context.Context, l *link[*whmcs.Client], gate admission, now
 	release, err := gate.Acquire(ctx, time.Time{})
 	if err != nil {
 		if errors.Is(err, whmcs.ErrOpen) {
-			l.failed = breakerIsOpen
+			l.failed = heldBack(err)
 		}
 		return ""
 	}
-	details, err := l.client.WhmcsDetails(ctx)
+	version, err = signOfLife(ctx, l.client)
 	release(err)
 	l.failed = nil
 	if err != nil {
 		l.failed = &problem{whmcsReason(err), err.Error()}
 	}
-	return details.Version
+	return version
+}
+
+// signOfLife asks WHMCS for its version. WHMCS before 8.0 has no such action, and a role of the credential can leave it out;
+// no order needs it. Then a read that every order needs tells whether this WHMCS serves these credentials.
+func signOfLife(ctx context.Context, c *whmcs.Client) (version string, err error) {
+	details, err := c.WhmcsDetails(ctx)
+	switch whmcs.CodeOf(err) {
+	case whmcs.ActionNotAllowed, whmcs.CommandNotFound, whmcs.InternalOnly:
+		_, err = c.GetOrders(ctx, whmcs.OrderFilter{ID: 1})
+	}
+	return details.Version, err
 }
 
 func whmcsReason(err error) string {

@@ -109,7 +109,7 @@ func (w *worker) unavailable(ctx context.Context, order *v1alpha1.ProvisioningOr
 		return ahead()
 	case errors.Is(err, whmcs.ErrOpen):
 		out := w.waitFor(order, v1alpha1.WhmcsUnavailableReason,
-			"WHMCS failed repeatedly; its circuit breaker is open, and the order goes on by itself when it closes", farSideLongest/2, farSideLongest)
+			"WHMCS failed repeatedly; its circuit breaker is open, and the order goes on by itself when it closes"+lastFailure(err), farSideLongest/2, farSideLongest)
 		out.err = err
 		return out
 	case whmcs.ClassOf(err) == whmcs.Refused:
@@ -117,6 +117,14 @@ func (w *worker) unavailable(ctx context.Context, order *v1alpha1.ProvisioningOr
 	default:
 		return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, awayFor(err), farSideFirst, farSideLongest)
 	}
+}
+
+// lastFailure is a further sentence about a WHMCS that is out of order: what it failed at last, if that is known.
+func lastFailure(err error) string {
+	if last := whmcs.LastFailure(err); last != nil {
+		return ". The last failure: " + last.Error()
+	}
+	return ""
 }
 
 // awayFor says why WHMCS is not to be had, and what happens then.

@@ -15,6 +15,22 @@ import (
 // ErrOpen says that WHMCS is taken to be out of order and is left alone for now.
 var ErrOpen = errors.New("WHMCS keeps failing and is given a rest")
 
+// openError is ErrOpen with what WHMCS failed at last: who is turned away has to be told what to mend.
+type openError struct{ last error }
+
+func (e *openError) Error() string        { return ErrOpen.Error() + ". " + e.last.Error() }
+func (e *openError) Is(target error) bool { return target == ErrOpen }
+func (e *openError) Unwrap() error        { return e.last }
+
+// LastFailure returns what WHMCS failed at last before a call was turned away
+// with err, or nil if err does not say.
+func LastFailure(err error) error {
+	if e, ok := errors.AsType[*openError](err); ok {
+		return e.last
+	}
+	return nil
+}
+
 // AdmissionState is what an Admission thinks of its WHMCS.
 type AdmissionState string
 
@@ -55,6 +71,7 @@ type Admission struct {
 	waiters  []*waiter // sorted by their turn
 	arrivals uint64
 	timer    *time.Timer
+	failure  error // the last that speaks of WHMCS being out of order
 
 	onChange  func(open bool)
 	noteMu    sync.Mutex
@@ -123,7 +140,7 @@ func (a *Admission) State() AdmissionState {
 // Acquire waits for its turn and returns a function that must be called with
 // the outcome of the call. Among those who wait, the smallest age goes first:
 // pass the instant at which the order was created. Acquire fails with ErrOpen
-// while WHMCS is out of order, and with the context's error when that ends first.
+// (LastFailure says more) while WHMCS is out of order, and with the context's error when that ends first.
 func (a *Admission) Acquire(ctx context.Context, age time.Time) (release func(err error), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -131,9 +148,10 @@ func (a *Admission) Acquire(ctx context.Context, age time.Time) (release func(er
 	w := &waiter{age: age, turn: make(chan verdict, 1)}
 	a.mu.Lock()
 	if a.breaker.State() == gobreaker.StateOpen {
+		err := a.open()
 		a.mu.Unlock()
 		a.report()
-		return nil, ErrOpen
+		return nil, err
 	}
 	a.enqueue(w)
 	a.dispatch()
@@ -209,9 +227,17 @@ func (a *Admission) wakeAfter(d time.Duration) {
 // finding out.
 func (a *Admission) turnAway() {
 	for _, w := range a.waiters {
-		w.turn <- verdict{err: ErrOpen}
+		w.turn <- verdict{err: a.open()}
 	}
 	a.waiters = nil
+}
+
+// open is the error of calls that are turned away. It needs mu.
+func (a *Admission) open() error {
+	if a.failure == nil {
+		return ErrOpen
+	}
+	return &openError{a.failure}
 }
 
 func (a *Admission) releaser(done func(error)) func(error) {
@@ -219,6 +245,9 @@ func (a *Admission) releaser(done func(error)) func(error) {
 	return func(err error) {
 		once.Do(func() {
 			a.mu.Lock()
+			if unhealthy(err) && !unrelated(err) {
+				a.failure = err
+			}
 			done(err)
 			a.inFlight--
 			if a.breaker.State() == gobreaker.StateOpen {

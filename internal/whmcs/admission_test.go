@@ -174,8 +174,12 @@ func TestAdmissionOpensAndHeals(t *testing.T) {
 		endWith(t, a, nil, 1) // a success in between starts the count anew
 		endWith(t, a, errDown, 3)
 		j.want(t, "open: true, state Open")
-		if _, err := a.Acquire(t.Context(), time.Time{}); !errors.Is(err, ErrOpen) {
+		_, err := a.Acquire(t.Context(), time.Time{})
+		if !errors.Is(err, ErrOpen) {
 			t.Errorf("got %v, want ErrOpen at once", err)
+		}
+		if last := LastFailure(err); !errors.Is(last, errDown) {
+			t.Errorf("the last failure is %v, want %v", last, errDown)
 		}
 
 		pass(10*time.Second + 1)

@@ -1,0 +1,97 @@
+package controllers
+
+import (
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"github.com/orderbridge/orderbridge/api/v1alpha1"
+	"github.com/orderbridge/orderbridge/internal/whmcs"
+)
+
+// linkTo is a link to a WHMCS that gives an action the answer named, and else an empty success.
+func linkTo(t *testing.T, status int, answers map[string]string) *link[*whmcs.Client] {
+	t.Helper()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer, ok := answers[r.PostFormValue("action")]
+		if !ok {
+			_, _ = fmt.Fprint(w, `{"result":"success","totalresults":0}`)
+			return
+		}
+		w.WriteHeader(status)
+		_, _ = fmt.Fprint(w, answer)
+	}))
+	t.Cleanup(server.Close)
+	client, err := whmcs.New(whmcs.Config{
+		URL: server.URL + "/includes/api.php", Identifier: "identifier", Secret: "secret",
+		CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.CloseIdleConnections)
+	return &link[*whmcs.Client]{client: client}
+}
+
+const (
+	notAllowed = `{"result":"error","message":"Invalid Permissions: API action \u0022%s\u0022 is not allowed"}`
+	notKnown   = `{"result":"error","message":"Command Not Found"}`
+)
+
+// TestNoOrderNeedsTheVersion asks WHMCS for signs of life: one that does not tell its version still serves orders.
+func TestNoOrderNeedsTheVersion(t *testing.T) {
+	details, orders := fmt.Sprintf(notAllowed, "whmcsdetails"), fmt.Sprintf(notAllowed, "getorders")
+	tests := map[string]struct {
+		answers map[string]string
+		version string
+		reason  string
+		says    string
+	}{
+		"tells it":                 {answers: map[string]string{"WhmcsDetails": `{"result":"success","whmcs":{"version":"8.13.1"}}`}, version: "8.13.1"},
+		"older than 8.0":           {answers: map[string]string{"WhmcsDetails": notKnown}},
+		"left out of the role":     {answers: map[string]string{"WhmcsDetails": details}},
+		"nothing in the role":      {map[string]string{"WhmcsDetails": details, "GetOrders": orders}, "", v1alpha1.AuthenticationFailedReason, "tick this action in an API role"},
+		"no such credential":       {map[string]string{"WhmcsDetails": `{"result":"error","message":"Authentication Failed"}`}, "", v1alpha1.AuthenticationFailedReason, "identifier and secret"},
+		"something else than that": {map[string]string{"WhmcsDetails": "<html>"}, "", v1alpha1.UnreachableReason, "no WHMCS answer"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			l := linkTo(t, http.StatusOK, test.answers)
+			if version := checkWhmcs(t.Context(), l, open{}, time.Now()); version != test.version {
+				t.Errorf("version %q, want %q", version, test.version)
+			}
+			switch {
+			case test.reason == "" && l.failed != nil:
+				t.Errorf("%s: %s; want nothing wrong", l.failed.reason, l.failed.message)
+			case test.reason != "" && (l.failed == nil || l.failed.reason != test.reason || !strings.Contains(l.failed.message, test.says)):
+				t.Errorf("%+v, want %s with %q", l.failed, test.reason, test.says)
+			}
+		})
+	}
+}
+
+// TestHeldBackCallsSayWhy has a WHMCS that moved: who looks while its breaker is open must learn what to mend, on the
+// pipeline and on the orders.
+func TestHeldBackCallsSayWhy(t *testing.T) {
+	l := linkTo(t, http.StatusFound, map[string]string{"WhmcsDetails": "", "GetOrders": ""})
+	gate := whmcs.NewAdmission(whmcs.AdmissionConfig{FailuresToOpen: 1, OpenFor: time.Hour})
+	const cause = "redirects are not followed: set the URL it leads to"
+	for _, reason := range []string{v1alpha1.UnreachableReason, v1alpha1.BreakerOpenReason, v1alpha1.BreakerOpenReason} {
+		checkWhmcs(t.Context(), l, gate, time.Now().Add(time.Minute))
+		if l.failed == nil || l.failed.reason != reason || !strings.Contains(l.failed.message, cause) {
+			t.Fatalf("the pipeline says %+v, want %s with %q", l.failed, reason, cause)
+		}
+	}
+	w := &worker{clock: clock.RealClock{}, pace: newPacer(), backend: &Backend{Billing: l.client, Admission: gate}}
+	order := &v1alpha1.ProvisioningOrder{}
+	_, err := w.services(t.Context(), order, 1)
+	if out := w.unavailable(t.Context(), order, err); !strings.Contains(out.message, cause) {
+		t.Errorf("the order says %q, want %q in it", out.message, cause)
+	}
+}
