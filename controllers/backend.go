@@ -170,6 +170,13 @@ func (m *markerMemory) learn(seen map[v1alpha1.Marker]bool) []v1alpha1.MarkerSta
 	return m.list()
 }
 
+// known is the whole list.
+func (m *markerMemory) known() []v1alpha1.MarkerStatus {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.list()
+}
+
 func (m *markerMemory) list() []v1alpha1.MarkerStatus {
 	var list []v1alpha1.MarkerStatus
 	for _, name := range []v1alpha1.Marker{v1alpha1.NotesMarker, v1alpha1.LineDomainMarker, v1alpha1.CustomFieldMarker} {

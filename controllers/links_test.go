@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
@@ -93,5 +94,26 @@ func TestHeldBackCallsSayWhy(t *testing.T) {
 	_, err := w.services(t.Context(), order, 1)
 	if out := w.unavailable(t.Context(), order, err); !strings.Contains(out.message, cause) {
 		t.Errorf("the order says %q, want %q in it", out.message, cause)
+	}
+}
+
+// TestMarkersOfAnotherWhmcsCountForNothing has a pipeline that was pointed at another WHMCS while the manager was away.
+func TestMarkersOfAnotherWhmcsCountForNothing(t *testing.T) {
+	pipeline := &v1alpha1.ProvisioningPipeline{}
+	pipeline.Name, pipeline.Namespace = "portal", "default"
+	pipeline.Spec.Whmcs.URL = "https://new.example.com/includes/api.php"
+	pipeline.Spec.Whmcs.Markers = []v1alpha1.Marker{v1alpha1.NotesMarker}
+	pipeline.Status.Markers = []v1alpha1.MarkerStatus{{Name: v1alpha1.NotesMarker, Stored: v1alpha1.MarkerStoredYes}}
+	for url, want := range map[string]bool{pipeline.Spec.Whmcs.URL: true, "https://old.example.com/includes/api.php": false, "": false} {
+		pipeline.Status.MarkersURL = url
+		r := &PipelineReconciler{pipelines: map[types.NamespacedName]*pipelineLinks{}}
+		links := r.linksOf(pipeline)
+		next := r.backend(pipeline, links, nil)
+		if got := next.Markers.reliable(pipeline.Spec.Whmcs.Markers); got != want {
+			t.Errorf("learnt at %q: the marker is relied on: %t, want %t", url, got, want)
+		}
+		if learns := next.Markers.unknown(); learns == want {
+			t.Errorf("learnt at %q: orders are read back: %t", url, learns)
+		}
 	}
 }

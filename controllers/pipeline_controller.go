@@ -138,13 +138,18 @@ func (r *PipelineReconciler) breakerChanged(endpoint string, open bool) {
 	}
 	breakerOpen.WithLabelValues(endpoint).Set(value)
 	for _, name := range r.admissions.pipelines(endpoint) {
-		pipeline := &v1alpha1.ProvisioningPipeline{}
-		pipeline.Namespace, pipeline.Name = name.Namespace, name.Name
-		select {
-		case r.again <- event.GenericEvent{Object: pipeline}:
-		default:
-			// The next look comes within lookInterval.
-		}
+		r.lookAgain(name)
+	}
+}
+
+// lookAgain looks at a pipeline soon.
+func (r *PipelineReconciler) lookAgain(name types.NamespacedName) {
+	pipeline := &v1alpha1.ProvisioningPipeline{}
+	pipeline.Namespace, pipeline.Name = name.Namespace, name.Name
+	select {
+	case r.again <- event.GenericEvent{Object: pipeline}:
+	default:
+		// The next look comes within lookInterval.
 	}
 }
 
@@ -192,7 +197,7 @@ func (r *PipelineReconciler) linksOf(pipeline *v1alpha1.ProvisioningPipeline) *p
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.pipelines[name] == nil {
-		r.pipelines[name] = &pipelineLinks{markers: newMarkerMemory(pipeline.Spec.Whmcs.Markers, pipeline.Status.Markers), suspended: pipeline.Spec.Suspend}
+		r.pipelines[name] = &pipelineLinks{markers: newMarkerMemory(pipeline.Spec.Whmcs.Markers, knownMarkers(pipeline)), suspended: pipeline.Spec.Suspend}
 	}
 	return r.pipelines[name]
 }
@@ -264,11 +269,7 @@ func text(p *problem) string {
 func (r *PipelineReconciler) backend(pipeline *v1alpha1.ProvisioningPipeline, links *pipelineLinks, before *Backend) *Backend {
 	spec := &pipeline.Spec.Whmcs
 	if before == nil || !equality.Semantic.DeepEqual(before.Spec.Whmcs.Markers, spec.Markers) || before.Spec.Whmcs.URL != spec.URL {
-		known := pipeline.Status.Markers
-		if before != nil && before.Spec.Whmcs.URL != spec.URL {
-			known = nil
-		}
-		links.markers = newMarkerMemory(spec.Markers, known)
+		links.markers = newMarkerMemory(spec.Markers, knownMarkers(pipeline))
 	}
 	if links.fields == nil || links.fields.name != spec.MarkerCustomFieldName {
 		links.fields = newFieldMemory(spec.MarkerCustomFieldName)
@@ -310,16 +311,17 @@ func Selection(m *mapping.Mapping) salesforce.Select {
 	}
 }
 
-// Learnt stores what was found out about the markers of a pipeline. Not storing it only means finding out again.
-func (r *PipelineReconciler) Learnt(ctx context.Context, name types.NamespacedName, markers []v1alpha1.MarkerStatus) {
-	var pipeline v1alpha1.ProvisioningPipeline
-	if err := r.Get(ctx, name, &pipeline); err != nil {
-		log.FromContext(ctx).Info("Markers not stored", "pipeline", name, "problem", err.Error())
-		return
+// knownMarkers are what the status says about the markers of the WHMCS that the pipeline points at. What was learnt of
+// another one counts for nothing, also if the manager was away or restarted when the URL was changed: taking a marker for
+// stored that is not leads to a second order.
+func knownMarkers(pipeline *v1alpha1.ProvisioningPipeline) []v1alpha1.MarkerStatus {
+	if pipeline.Status.MarkersURL != pipeline.Spec.Whmcs.URL {
+		return nil
 	}
-	before := pipeline.DeepCopy()
-	pipeline.Status.Markers = markers
-	if err := r.Status().Patch(ctx, &pipeline, client.MergeFrom(before)); err != nil {
-		log.FromContext(ctx).Info("Markers not stored", "pipeline", name, "problem", err.Error())
-	}
+	return pipeline.Status.Markers
+}
+
+// Learnt has the status say what was found out about the markers of a pipeline. That it is lost only means finding out again.
+func (r *PipelineReconciler) Learnt(_ context.Context, name types.NamespacedName, _ []v1alpha1.MarkerStatus) {
+	r.lookAgain(name)
 }

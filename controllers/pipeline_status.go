@@ -129,6 +129,7 @@ func (r *PipelineReconciler) patchStatus(ctx context.Context, pipeline *v1alpha1
 	if links.mapping.mapping != nil {
 		status.Mapping = new(links.mapping.version)
 	}
+	status.Markers, status.MarkersURL = links.markers.known(), pipeline.Spec.Whmcs.URL
 	if equality.Semantic.DeepEqual(before.Status, *status) {
 		return nil
 	}

@@ -208,7 +208,7 @@ func (p Previewer) worker(ctx context.Context, namespace string) (*worker, *noCl
 		Admission: alwaysOpen{},
 		Mapping:   p.Mapping,
 		Version:   p.Version,
-	}, p.Pipeline.Status.Markers)
+	}, knownMarkers(p.Pipeline))
 	backends.Set(types.NamespacedName{Namespace: namespace, Name: p.Pipeline.Name}, backend)
 	claims := &noClaims{}
 	return &worker{

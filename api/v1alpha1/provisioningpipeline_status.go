@@ -42,6 +42,9 @@ type ProvisioningPipelineStatus struct {
 	// +listType=map
 	// +listMapKey=name
 	Markers []MarkerStatus `json:"markers,omitempty"`
+	// markersURL is the spec.whmcs.url that markers were learnt at. They count for no other.
+	// +optional
+	MarkersURL string `json:"markersURL,omitempty"`
 	// usage is how much of the org's allocations is used.
 	// +optional
 	Usage *Usage `json:"usage,omitempty"`
