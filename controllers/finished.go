@@ -40,8 +40,8 @@ func Unfinished() fields.Selector {
 }
 
 const (
-	// finishedPage is how many orders are read at a time.
-	finishedPage = 500
+	// finishedPage is how many orders are read at a time: a page is held in memory, whatever the number of orders.
+	finishedPage = 100
 	// finishedRound is how often all finished orders are gone through.
 	finishedRound = 10 * time.Minute
 )
