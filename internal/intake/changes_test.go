@@ -111,8 +111,9 @@ func (c busyClock) After(d time.Duration) <-chan time.Time {
 func TestOrgIsNotAskedAboutWhatAnEventAnnounces(t *testing.T) {
 	r := newRig(t, eventTopic, changeTopic)
 	r.org.pass(noon, orderID(1), orderID(2))
+	pipeline := announcer{pipeline: client.ObjectKeyFromObject(r.pipeline)} // the rig writes r.pipeline while the stream runs
 	r.options.Clock = busyClock{meanwhile: func() {
-		order := announcer{pipeline: client.ObjectKeyFromObject(r.pipeline)}.swept(orderID(1))
+		order := pipeline.swept(orderID(1))
 		if err := cluster.Create(t.Context(), order); err != nil && !apierrors.IsAlreadyExists(err) {
 			t.Errorf("creating the object of the platform event: %v", err)
 		}
