@@ -152,7 +152,7 @@ func (r *rig) order(n int) v1alpha1.ProvisioningOrder {
 // eventually waits until a condition holds.
 func (r *rig) eventually(what string, holds func() bool) {
 	r.t.Helper()
-	r.within(30*time.Second, 10*time.Millisecond, what, holds)
+	r.within(2*time.Minute, 10*time.Millisecond, what, holds)
 }
 
 // within waits until a condition holds, for as long and as patiently as told.

@@ -129,7 +129,7 @@ func (s *Stage) applyKinds(ctx context.Context) error {
 			return err
 		}
 	}
-	return Eventually(ctx, 30*time.Second, "the API server serves the kinds", func() error {
+	return Eventually(ctx, time.Minute, "the API server serves the kinds", func() error {
 		return errors.Join(
 			s.Client.List(ctx, &v1alpha1.ProvisioningOrderList{}, client.Limit(1)),
 			s.Client.List(ctx, &v1alpha1.ProvisioningPipelineList{}, client.Limit(1)))

@@ -32,14 +32,14 @@ func TestRequestOnAProvisionedOrderSyncsAgain(t *testing.T) {
 	}
 	started := time.Now()
 	request(t, s, order, "again-1")
-	eventually(t, 20*time.Second, "Salesforce shows the WHMCS order again", func() error {
+	eventually(t, time.Minute, "Salesforce shows the WHMCS order again", func() error {
 		if got := book(t, s, order).WhmcsOrderID; got != want {
 			return fmt.Errorf("it shows %q, want %s", got, want)
 		}
 		return nil
 	})
 	t.Logf("Salesforce was mended %s after the request", time.Since(started).Round(time.Millisecond))
-	eventually(t, 20*time.Second, "the order is Provisioned again", func() error {
+	eventually(t, time.Minute, "the order is Provisioned again", func() error {
 		object := get(t, s, order)
 		if object.Status.State != v1alpha1.ProvisionedState || object.Status.LastHandledRequest != "again-1" {
 			return fmt.Errorf("state %s, last handled request %q", object.Status.State, object.Status.LastHandledRequest)
@@ -51,7 +51,7 @@ func TestRequestOnAProvisionedOrderSyncsAgain(t *testing.T) {
 	object := get(t, s, order)
 	started = time.Now()
 	must(t, s.Client.Delete(t.Context(), object))
-	eventually(t, 20*time.Second, "the deleted order goes", func() error {
+	eventually(t, time.Minute, "the deleted order goes", func() error {
 		err := s.Client.Get(t.Context(), keyOf(order), object)
 		if apierrors.IsNotFound(err) {
 			return nil

@@ -77,7 +77,7 @@ func TestStreamStatesAreVisible(t *testing.T) {
 	must(t, err)
 	kubectlShows(t, s, "Connected", "Phase: Streaming", "Received: 1", "Rejected: 1")
 	t.Run("event without an order", func(t *testing.T) {
-		eventually(t, 30*time.Second, "the event is an order that says what is wrong", func() error {
+		eventually(t, time.Minute, "the event is an order that says what is wrong", func() error {
 			text, err := kubectl(t, s, "get", "pvo", "-o", "wide", "--no-headers")
 			if err == nil && (!strings.Contains(text, "MalformedEvent") || !strings.Contains(text, "OrderId__c")) {
 				err = fmt.Errorf("kubectl get pvo: %s", text)
@@ -124,7 +124,7 @@ func TestStreamStatesAreVisible(t *testing.T) {
 func kubectlShows(t *testing.T, s *stage.Stage, reason string, texts ...string) string {
 	t.Helper()
 	var line string
-	eventually(t, 30*time.Second, "kubectl shows "+reason, func() error {
+	eventually(t, time.Minute, "kubectl shows "+reason, func() error {
 		row, err := kubectl(t, s, "get", "pvp", "portal", "-o", "wide", "--no-headers")
 		if err != nil {
 			return err

@@ -158,7 +158,7 @@ func apiRequests(t *testing.T, address string) map[string]int {
 	t.Helper()
 	var counts map[string]int
 	web := &http.Client{Timeout: 10 * time.Second}
-	eventually(t, 30*time.Second, "the manager serves metrics", func() error {
+	eventually(t, time.Minute, "the manager serves metrics", func() error {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", http.NoBody)
 		if err != nil {
 			return err

@@ -278,7 +278,7 @@ func (u *outage) look(ctx context.Context) error {
 
 // allWait wants every order to be there before WHMCS comes back.
 func (u *outage) allWait(ctx context.Context) error {
-	return stage.Eventually(ctx, 30*time.Second, "every order has an object that is done or waits", func() error {
+	return stage.Eventually(ctx, time.Minute, "every order has an object that is done or waits", func() error {
 		if err := u.look(ctx); err != nil {
 			return err
 		}
