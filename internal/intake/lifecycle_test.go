@@ -60,9 +60,9 @@ func TestSuspendAndResume(t *testing.T) {
 	r.bus.publish(eventTopic, orderEvent(2, noon))
 	r.org.pass(noon, orderID(3))
 	r.edit(func(p *v1alpha1.ProvisioningPipeline) { p.Spec.Suspend = false })
-	r.eventually("it has caught up", func() bool { return len(r.orders()) == 3 && r.trigger(eventTopic).Phase == PhaseStreaming })
-	if s := r.trigger(eventTopic); s.Received != 2 || s.Duplicates != 0 {
-		t.Errorf("%d received, %d duplicates, want 2 and none", s.Received, s.Duplicates)
+	r.eventually("it has caught up", func() bool { return len(r.orders()) == 3 && r.trigger(eventTopic).Received >= 2 })
+	if s := r.trigger(eventTopic); s.Phase != PhaseStreaming || s.Received != 2 || s.Duplicates != 0 {
+		t.Errorf("%s, %d received, %d duplicates, want Streaming, 2 and none", s.Phase, s.Received, s.Duplicates)
 	}
 }
 
