@@ -98,6 +98,13 @@ func (b *Batcher) readOrders(ctx context.Context, batch []*call[ID, Record]) {
 		ids[i] = c.ask.String()
 	}
 	found, err := b.client.QueryOrders(ctx, ids, b.sel)
+	if len(batch) > 1 && ClassOf(err) == Rejected {
+		// Salesforce may find fault with one of the ids: the others must not be told that theirs is refused.
+		for _, c := range batch {
+			b.readOrders(ctx, []*call[ID, Record]{c})
+		}
+		return
+	}
 	for _, c := range batch {
 		c.answer, c.err = found[c.ask.String()], err
 	}
@@ -189,7 +196,9 @@ func (b *Batcher) writeParts(ctx context.Context, parts []part) {
 		if len(parts) == 1 || !isMalformed(err) {
 			split := p.split(results)
 			for i := range parts {
-				parts[i].results, parts[i].err = split[i], err
+				if len(parts[i].records) > 0 { // what it did not hold has not failed with it
+					parts[i].results, parts[i].err = split[i], err
+				}
 			}
 			return
 		}

@@ -276,37 +276,6 @@ func TestBatcherWriteFailureReachesAll(t *testing.T) {
 	}
 }
 
-// A record that makes the whole request malformed must not have the orders of others refused.
-func TestBatcherIsolatesAMalformedRecord(t *testing.T) {
-	f := newFake(t)
-	g := newGate()
-	f.rest = g.before(func(w http.ResponseWriter, r received) {
-		if strings.Contains(r.body, "poison") {
-			writeError(w, 400, "JSON_PARSER_ERROR", "Cannot deserialize instance of double from VALUE_STRING value poison")
-			return
-		}
-		saveAll(t, nil)(w, r)
-	})
-	b := NewBatcher(f.client(), Select{})
-	var wg sync.WaitGroup
-	write := func(n int, value string, want Class) {
-		wg.Go(func() {
-			_, err := b.Write(t.Context(), []Record{NewRecord("Order", orderID(n), map[string]any{"Price__c": value})})
-			if (err != nil) != (want != Transient) || ClassOf(err) != want {
-				t.Errorf("order %d: %v, want class %v", n, err, want)
-			}
-		})
-	}
-	write(0, "1", Transient)
-	<-g.arrived
-	write(1, "1", Transient)
-	write(2, "poison", Schema)
-	write(3, "1", Transient)
-	waitFor(t, "gathering", func() bool { return b.writes.queued() == 3 })
-	close(g.open)
-	wg.Wait()
-}
-
 func TestBatcherWritesOneRecordInTurn(t *testing.T) {
 	f := newFake(t)
 	g := newGate()

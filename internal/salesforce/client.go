@@ -45,7 +45,7 @@ const (
 	updateTimeout = 120 * time.Second
 	readTimeout   = 30 * time.Second
 
-	// longestAnswer bounds a page of 2,000 records; longestSmallAnswer everything else.
+	// longestAnswer bounds a page of 2,000 records and what triggers say of 200 rows; longestSmallAnswer everything else.
 	longestAnswer      = 64 << 20
 	longestSmallAnswer = 1 << 20
 )

@@ -104,7 +104,7 @@ func (c *Client) updateOnce(ctx context.Context, records []Record, together bool
 	if err != nil {
 		return err
 	}
-	answer, err := c.do(ctx, request{op: opUpdate, method: http.MethodPatch, path: c.apiPath + "/composite/sobjects", body: body, timeout: updateTimeout, longest: longestSmallAnswer})
+	answer, err := c.do(ctx, request{op: opUpdate, method: http.MethodPatch, path: c.apiPath + "/composite/sobjects", body: body, timeout: updateTimeout, longest: longestAnswer})
 	if err != nil {
 		return err
 	}
