@@ -28,7 +28,20 @@ type Event struct {
 	CreatedDate time.Time
 }
 
-// Batch is one message of the bus: some events, or none as a sign of life.
+// PublishedAt is when an event that arrived at a time was published, as far as its date can be believed: a publisher may
+// write any. What the bus would no longer have, and what is yet to come, is not.
+func (e *Event) PublishedAt(arrived time.Time) time.Time {
+	switch oldest := arrived.Add(-retention); {
+	case e.CreatedDate.IsZero() || e.CreatedDate.After(arrived):
+		return arrived
+	case e.CreatedDate.Before(oldest):
+		return oldest
+	default:
+		return e.CreatedDate
+	}
+}
+
+// Batch is what the bus has sent since the last one: some events, or none as a sign of life.
 type Batch struct {
 	Events []Event
 	// LatestReplayID is the position of the end of the batch.

@@ -82,7 +82,7 @@ type runner struct {
 	refused  int // refused sessions since the last stream that lasted
 	unstored int // messages in a row that were received and not stored
 	lastGap  time.Time
-	aliveAt  time.Time // when everything up to position was known to be all there is
+	aliveAt  time.Time // everything that was published until then is handled
 	state    StreamState
 }
 

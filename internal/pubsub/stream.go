@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -61,15 +62,44 @@ func (r *runner) stream(ctx context.Context) error {
 type openStream struct {
 	grpc.BidiStreamingClient[eventbusv1.FetchRequest, eventbusv1.FetchResponse]
 	messages chan *eventbusv1.FetchResponse
-	// end is closed after err is set; no message follows.
+	// end is closed after err is set; no message follows those that wait.
 	end chan struct{}
 	err error
+}
+
+// waiting returns the next message and those behind it that have arrived as well.
+func (s *openStream) waiting(next *eventbusv1.FetchResponse) []*eventbusv1.FetchResponse {
+	messages := []*eventbusv1.FetchResponse{next}
+	for {
+		select {
+		case next := <-s.messages:
+			messages = append(messages, next)
+		default:
+			return messages
+		}
+	}
+}
+
+// merged puts the events of messages that follow each other into one message: what the bus has sent one by one while
+// others were stored is stored together.
+func merged(messages []*eventbusv1.FetchResponse) []*eventbusv1.FetchResponse {
+	var result []*eventbusv1.FetchResponse
+	for _, m := range messages {
+		last := len(result) - 1
+		if last < 0 || len(m.GetEvents()) == 0 || len(result[last].GetEvents()) == 0 {
+			result = append(result, m)
+			continue
+		}
+		result[last] = &eventbusv1.FetchResponse{Events: slices.Concat(result[last].GetEvents(), m.GetEvents()), LatestReplayId: m.GetLatestReplayId()}
+	}
+	return result
 }
 
 // open starts reading. The reader ends with ctx at the latest.
 func open(ctx context.Context, stream grpc.BidiStreamingClient[eventbusv1.FetchRequest, eventbusv1.FetchResponse]) *openStream {
 	s := &openStream{
-		BidiStreamingClient: stream, messages: make(chan *eventbusv1.FetchResponse), end: make(chan struct{}),
+		// Each message that waits here has events, which credit bounds, or is a sign of life, which comes every few minutes.
+		BidiStreamingClient: stream, messages: make(chan *eventbusv1.FetchResponse, maxCredit), end: make(chan struct{}),
 	}
 	go func() {
 		defer close(s.end)
@@ -114,12 +144,15 @@ func (r *runner) read(ctx context.Context, stream *openStream) error {
 		case message := <-stream.messages:
 			settle.Stop()
 			r.received()
-			if err := r.handle(ctx, stream, &credit, message); err != nil {
+			if err := r.take(ctx, stream, &credit, stream.waiting(message)); err != nil {
 				return err
 			}
 			// Handling counts as life: the bus may have spoken meanwhile.
 			silence.Reset(r.client.cfg.IdleTimeout)
 		case <-stream.end:
+			if len(stream.messages) > 0 {
+				continue
+			}
 			return stream.err
 		case <-silence.C:
 			return &Error{Verdict: streamSilent}
@@ -131,10 +164,22 @@ func (r *runner) read(ctx context.Context, stream *openStream) error {
 	}
 }
 
-// handle stores one message, moves the position and asks for more.
+// take counts what has arrived and handles it.
+func (r *runner) take(ctx context.Context, stream *openStream, credit *credit, messages []*eventbusv1.FetchResponse) error {
+	for _, message := range messages {
+		credit.received(len(message.GetEvents()), message.GetPendingNumRequested())
+	}
+	for _, message := range merged(messages) {
+		if err := r.handle(ctx, stream, credit, message); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// handle stores a message, moves the position and asks for more.
 func (r *runner) handle(ctx context.Context, stream *openStream, credit *credit, message *eventbusv1.FetchResponse) error {
 	arrived := time.Now()
-	credit.received(len(message.GetEvents()), message.GetPendingNumRequested())
 	batch, err := r.store(ctx, message)
 	if err != nil {
 		// One event at a time until storing works again: what is fetched again counts against the org's allowance.
@@ -145,7 +190,13 @@ func (r *runner) handle(ctx context.Context, stream *openStream, credit *credit,
 	r.unstored = 0
 	if id := batch.ReplayID(); len(id) > 0 {
 		r.position = Position{Preset: Custom, ReplayID: id}
-		r.aliveAt = arrived
+		until := arrived
+		if !batch.Empty() {
+			until = batch.Events[len(batch.Events)-1].PublishedAt(arrived)
+		}
+		if until.After(r.aliveAt) {
+			r.aliveAt = until
+		}
 	}
 	if !batch.Empty() {
 		r.window = min(maxCredit, r.window*2)

@@ -268,29 +268,57 @@ func TestBackOffIsResetByAMessageAndNotByAnOpenStream(t *testing.T) {
 	})
 }
 
+// TestWhatArrivesMeanwhileIsStoredTogether: the bus sends each event by itself here, and the first takes a second to store.
+func TestWhatArrivesMeanwhileIsStoredTogether(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, sandbox.Options{MaxBatch: 1}, nil)
+		run := r.start(pubsub.Position{}, func(run *follower) {
+			run.onHandle = func(_ context.Context, batch pubsub.Batch) error {
+				if !batch.Empty() {
+					<-time.After(time.Second)
+				}
+				return nil
+			}
+		})
+		want := r.publishOrders(80)
+		r.bus.Cut(sandbox.Fault{Kind: sandbox.FaultEnd}) // what has arrived before the end counts
+		pass(time.Minute)
+		run.same(want)
+		if got := r.bus.Counters().Delivered; got != 80 {
+			t.Errorf("80 events were delivered %d times", got)
+		}
+		run.mu.Lock()
+		defer run.mu.Unlock()
+		if len(run.batches) > 8 {
+			t.Errorf("80 events were stored in %d batches", len(run.batches))
+		}
+	})
+}
+
 func TestHandleFailureBringsTheBatchAgainWithoutWastingDeliveries(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, sandbox.Options{MaxBatch: 10}, nil)
 		want := r.publishOrders(300)
 		var broken atomic.Bool
-		calls := 0
+		calls, stored := 0, 0
 		run := r.start(pubsub.Position{}, func(run *follower) {
-			run.onHandle = func(context.Context, pubsub.Batch) error {
+			run.onHandle = func(_ context.Context, batch pubsub.Batch) error {
 				if calls++; calls == 3 {
 					broken.Store(true)
 				}
 				if broken.Load() {
 					return errors.New("the API server is down")
 				}
+				stored += len(batch.Events)
 				return nil
 			}
 		})
 		pass(time.Hour)
-		run.same(want[:20])
+		run.same(want[:stored])
 		if got := run.last(); got.Reason != "StoreFailed" || !strings.Contains(got.Detail, "API server") || got.Phase != pubsub.BackingOff {
 			t.Errorf("state %+v", got)
 		}
-		if got := r.bus.Counters().Delivered; got > 400 {
+		if got := r.bus.Counters().Delivered - int64(stored); got > 400 {
 			t.Errorf("%d events were delivered in an hour in which none could be stored", got)
 		}
 		broken.Store(false)
