@@ -49,10 +49,12 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // hide takes a token out of the far side's text, in case it repeats it.
 func (e *Error) hide(token string) *Error {
-	if token != "" {
-		e.Detail = strings.ReplaceAll(e.Detail, token, "[redacted]")
+	if token == "" {
+		return e
 	}
-	return e
+	hidden := *e // streams that waited for the same call share its error
+	hidden.Detail = strings.ReplaceAll(e.Detail, token, "[redacted]")
+	return &hidden
 }
 
 // newError classifies the end of a call. The error-code string of the trailer decides; the gRPC status only where there
