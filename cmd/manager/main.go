@@ -94,7 +94,7 @@ func parse(arguments []string) (o options, logging zap.Options, err error) {
 	flags.StringVar(&o.leaseNamespace, "leader-election-namespace", "", "Namespace of the lease; by default the namespace the manager runs in.")
 	flags.StringVar(&o.leaseIdentity, "leader-election-identity", "", "Name under which the lease is held, such as the Pod's: a restarted manager takes up its own lease at once. "+
 		"No two managers may run under one name. By default a new name is made at each start; needs --leader-election-namespace.")
-	flags.DurationVar(&o.leaseDuration, "leader-election-lease-duration", 15*time.Second, "How long after its last renewal another replica may take the lease; at least 1s.")
+	flags.DurationVar(&o.leaseDuration, "leader-election-lease-duration", 15*time.Second, "How long after its last renewal another replica may take the lease; whole seconds, at least 1s.")
 	flags.StringVar(&o.namespace, "namespace", "", "The only namespace to work in; by default all.")
 	flags.IntVar(&o.concurrency, "max-concurrent-orders", 512, "Orders that are worked on at the same time. Most of them wait for their turn at WHMCS, whose limits the pipelines set.")
 	logging.BindFlags(flags)
@@ -115,8 +115,9 @@ func (o options) check(others []string) error {
 	case len(others) > 0:
 		// What follows was not read as flags: after "--leader-elect false", no --namespace counts.
 		return fmt.Errorf("unexpected argument %q: write flags as --name=value", others[0])
-	case o.leaseDuration < time.Second:
-		return fmt.Errorf("--leader-election-lease-duration is %s: it must be at least 1s", o.leaseDuration)
+	case o.leaseDuration < time.Second || o.leaseDuration%time.Second != 0:
+		// The lease holds whole seconds: others would take it before this one gives it up.
+		return fmt.Errorf("--leader-election-lease-duration is %s: it must be whole seconds, and at least 1s", o.leaseDuration)
 	case o.concurrency < 1:
 		return fmt.Errorf("--max-concurrent-orders is %d: it must be at least 1", o.concurrency)
 	}
