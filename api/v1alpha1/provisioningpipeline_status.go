@@ -61,7 +61,8 @@ type TriggerStatus struct {
 	// replayID is the position: every event up to it is stored. Opaque bytes in base64.
 	// +optional
 	ReplayID []byte `json:"replayID,omitempty"`
-	// committedAt is when replayID was stored.
+	// committedAt is the time until which everything that was published is stored: when replayID was, or, while the
+	// stream catches up, when the event of replayID was published.
 	// +optional
 	CommittedAt *metav1.MicroTime `json:"committedAt,omitempty"`
 	// lastEventAt is when the last event arrived.
@@ -115,6 +116,9 @@ type Gap struct {
 
 // SweepStatus is the last sweep.
 type SweepStatus struct {
+	// startedAt is when it began. The next sweep looks for orders that were changed since.
+	// +optional
+	StartedAt *metav1.MicroTime `json:"startedAt,omitempty"`
 	// completedAt is when it ended.
 	// +optional
 	CompletedAt *metav1.MicroTime `json:"completedAt,omitempty"`

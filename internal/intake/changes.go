@@ -36,19 +36,27 @@ func (s *stream) changes(ctx context.Context, items []*item) {
 			s.p.sweeper.request(sweepChange)
 		}
 	}
-	candidates, ask := s.unsettled(ctx, items)
-	if len(ask) > 0 && s.announcedElsewhere() {
+	candidates, ask, stalled := s.unsettled(ctx, items)
+	if pause := s.announcedWithin(items); len(ask) > 0 && pause > 0 {
 		// The order that is approved now is announced by a platform event too. Once that is stored the org need not be asked.
 		select {
-		case <-s.p.Clock.After(announcement):
+		case <-s.p.Clock.After(pause):
 		case <-ctx.Done():
 		}
-		candidates, ask = s.unsettled(ctx, items)
+		candidates, ask, stalled = s.unsettled(ctx, items)
 	}
 	if len(ask) == 0 {
 		return
 	}
 	open, err := s.gateOpen(ctx, ask)
+	for wait := newBackoff(); err != nil && stalled; {
+		// Only this event asks to try a stalled order again: for a sweep, an order that has an object needs nothing.
+		s.unasked(err)
+		if wait.sleep(ctx, s.p.Clock) != nil {
+			return
+		}
+		open, err = s.gateOpen(ctx, ask)
+	}
 	if err != nil {
 		// Waiting would hold up what comes after; the sweep asks the same question until it gets an answer.
 		logf.FromContext(ctx).Info("Asking which changed orders pass the gate failed, leaving them to the sweep", "orders", len(ask), "error", err.Error())
@@ -64,13 +72,25 @@ func (s *stream) changes(ctx context.Context, items []*item) {
 	}
 }
 
-// announcedElsewhere reports whether another trigger of the pipeline brings platform events.
-func (s *stream) announcedElsewhere() bool {
-	return slices.ContainsFunc(s.p.current().Pipeline.Spec.Salesforce.Triggers, func(t v1alpha1.Trigger) bool { return !isDataTopic(t.Topic) })
+// announcedWithin is how long the platform events of the same moment may still take; zero if another trigger brings none.
+// Changes that were committed a while ago wait for nothing, or a stream that lags would never catch up.
+func (s *stream) announcedWithin(items []*item) time.Duration {
+	if !slices.ContainsFunc(s.p.current().Pipeline.Spec.Salesforce.Triggers, func(t v1alpha1.Trigger) bool { return !isDataTopic(t.Topic) }) {
+		return 0
+	}
+	now := s.p.Clock.Now()
+	var last time.Time
+	for _, it := range items {
+		if at := it.event.PublishedAt(now); at.After(last) {
+			last = at
+		}
+	}
+	return announcement - now.Sub(last)
 }
 
 // unsettled returns the orders of each item, and of all together, for which the org must be asked, and counts the others.
-func (s *stream) unsettled(ctx context.Context, items []*item) (candidates [][]salesforce.ID, ask []salesforce.ID) {
+// It also tells whether an order is among them that has an object, which has stalled.
+func (s *stream) unsettled(ctx context.Context, items []*item) (candidates [][]salesforce.ID, ask []salesforce.ID, stalled bool) {
 	candidates = make([][]salesforce.ID, len(items))
 	for i, it := range items {
 		it.known = 0
@@ -79,15 +99,17 @@ func (s *stream) unsettled(ctx context.Context, items []*item) (candidates [][]s
 		}
 		records, _ := it.event.ChangeHeader.Records()
 		for _, id := range changedOrders(records, s.p.orderObject()) {
-			if s.settled(ctx, it, id) {
+			exists, settled := s.settled(ctx, it, id)
+			if settled {
 				it.known++
 				continue
 			}
+			stalled = stalled || exists
 			candidates[i] = append(candidates[i], id)
 			ask = append(ask, id)
 		}
 	}
-	return candidates, ask
+	return candidates, ask, stalled
 }
 
 func (s *stream) aboutOrders(it *item) bool {
@@ -111,16 +133,16 @@ func changedOrders(records []string, object string) (ids []salesforce.ID) {
 	return ids
 }
 
-// settled reports whether the order has an object that this event asks nothing of. Reading objects is cheap, asking the
+// settled reports whether the order has an object, and whether this event asks nothing of that. Reading objects is cheap, asking the
 // org is not: most change events are echoes of what was written for orders that are finished. No echo asks to try again,
 // even if a gate lets its order through: the next try would be written back as well, and so on without end.
-func (s *stream) settled(ctx context.Context, it *item, id salesforce.ID) bool {
+func (s *stream) settled(ctx context.Context, it *item, id salesforce.ID) (exists, settled bool) {
 	existing, err := s.p.store.find(ctx, types.NamespacedName{Namespace: s.p.key.Namespace, Name: orderName(s.p.key.Name, id)})
 	if err != nil || existing == nil {
-		return false
+		return false, false
 	}
 	_, ask := retryToken(existing, s.event(it.event))
-	return !ask || it.event.ChangeHeader.Client() == salesforce.ClientName
+	return true, !ask || it.event.ChangeHeader.Client() == salesforce.ClientName
 }
 
 // gateOpen asks which of the orders pass the gate.

@@ -106,6 +106,73 @@ func (c busyClock) After(d time.Duration) <-chan time.Time {
 	return now
 }
 
+// justNow is when something was committed that has no age yet, however long it takes to look at it.
+func justNow() time.Time { return time.Now().Add(time.Hour) }
+
+// TestOldChangesDoNotWaitForTheirAnnouncement: a stream that lags would otherwise never catch up.
+func TestOldChangesDoNotWaitForTheirAnnouncement(t *testing.T) {
+	r := newRig(t, eventTopic, changeTopic)
+	r.org.pass(noon, orderID(1))
+	r.options.Clock = busyClock{meanwhile: func() { t.Error("the stream paused") }}
+	r.bus.publish(changeTopic, changeEventOf(1, time.Now().Add(-time.Minute), string(orderID(1))))
+	r.start()
+	r.eventually("the change has arrived", func() bool { return r.trigger(changeTopic).Received == 1 })
+	if got := r.order(1).Spec.Origin; got != v1alpha1.ChangeEventOrigin {
+		t.Errorf("the order came by %s", got)
+	}
+}
+
+// endlessPause is a clock whose pause for an announcement is never over.
+type endlessPause struct {
+	clock.RealClock
+	reached chan struct{}
+}
+
+func (c endlessPause) After(d time.Duration) <-chan time.Time {
+	if d != announcement {
+		return c.RealClock.After(d)
+	}
+	close(c.reached)
+	return nil
+}
+
+// TestChangeComesAgainIfItsLookIsCutShort: whether the manager stops or another takes over, the position stays before
+// what the org was not asked about.
+func TestChangeComesAgainIfItsLookIsCutShort(t *testing.T) {
+	r := newRig(t, eventTopic, changeTopic)
+	r.org.pass(noon, orderID(1))
+	pausing := endlessPause{reached: make(chan struct{})}
+	r.options.Clock = pausing
+	r.bus.publish(changeTopic, changeEventOf(1, justNow(), string(orderID(1))))
+	r.start()
+	<-pausing.reached
+	r.stop()
+	if got := r.trigger(changeTopic); len(got.ReplayID) != 0 || got.Received != 0 {
+		t.Errorf("the position moved to %q with %d events, though nobody asked about them", got.ReplayID, got.Received)
+	}
+}
+
+// TestRetryOfAStalledOrderWaitsForTheOrg: a sweep would not do, since it asks for nothing of an order that has an object.
+func TestRetryOfAStalledOrderWaitsForTheOrg(t *testing.T) {
+	r := newRig(t, changeTopic)
+	r.org.pass(noon, orderID(1))
+	r.bus.publish(changeTopic, changeEventOf(1, noon, string(orderID(1))))
+	r.start()
+	r.eventually("the order exists", func() bool { return r.trigger(changeTopic).Received == 1 })
+	r.stall(1, noon.Add(time.Minute))
+	r.org.with(func() { r.org.fail = errors.New("no answer") })
+	r.bus.publish(changeTopic, changeEventOf(2, noon.Add(2*time.Minute), string(orderID(1))))
+	r.eventually("it is shown", func() bool { return r.connected() == v1alpha1.StoringFailedReason })
+	if state, _ := r.snapshot().Connected(); !strings.Contains(state.Message, "no answer") || !strings.Contains(state.Message, "stalled") {
+		t.Errorf("the message says %q", state.Message)
+	}
+	r.org.with(func() { r.org.fail = nil })
+	r.eventually("the change is done with", func() bool { return r.trigger(changeTopic).Received == 2 && r.connected() == v1alpha1.ConnectedReason })
+	if got := r.order(1).Annotations[v1alpha1.RequestedAtAnnotation]; got == "" {
+		t.Error("the order was not asked to try again")
+	}
+}
+
 // TestOrgIsNotAskedAboutWhatAnEventAnnounces stores the object of a platform event in the moment in which the change event
 // of the same approval is looked at. The other order, which no event announces, is asked about.
 func TestOrgIsNotAskedAboutWhatAnEventAnnounces(t *testing.T) {
@@ -118,7 +185,7 @@ func TestOrgIsNotAskedAboutWhatAnEventAnnounces(t *testing.T) {
 			t.Errorf("creating the object of the platform event: %v", err)
 		}
 	}}
-	r.bus.publish(changeTopic, changeEventOf(1, noon, string(orderID(1)), string(orderID(2))))
+	r.bus.publish(changeTopic, changeEventOf(1, justNow(), string(orderID(1)), string(orderID(2))))
 	r.start()
 	r.eventually("the change has arrived", func() bool { return r.trigger(changeTopic).Received == 1 })
 	if got := r.org.gateQueries(); len(got) != 1 || strings.Contains(got[0], string(orderID(1))) || !strings.Contains(got[0], string(orderID(2))) {

@@ -201,7 +201,10 @@ func (o *fakeOrg) Session(context.Context) (salesforce.Session, error) {
 
 func (o *fakeOrg) Invalidate(string) {}
 
-func (o *fakeOrg) Query(_ context.Context, soql string) ([]salesforce.Record, error) {
+func (o *fakeOrg) Query(ctx context.Context, soql string) ([]salesforce.Record, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.queries = append(o.queries, soql)

@@ -58,7 +58,7 @@ func (m *meters) forget(key types.NamespacedName) {
 // gauges are computed when they are asked for, from what the supervisor knows then.
 var (
 	streamUp   = prometheus.NewDesc("orderbridge_stream_up", "1 while the stream of the topic delivers.", byTopic, nil)
-	replayAge  = prometheus.NewDesc("orderbridge_replay_age_seconds", "Age of the stored replay position. The bus keeps events for 72 hours.", byTopic, nil)
+	replayAge  = prometheus.NewDesc("orderbridge_replay_age_seconds", "Age of the stored replay position, of its event while the stream catches up. The bus keeps events for 72 hours.", byTopic, nil)
 	gapsOpen   = prometheus.NewDesc("orderbridge_gaps_open", "Gaps that no sweep has covered yet.", byPipeline, nil)
 	apiUsed    = prometheus.NewDesc("orderbridge_salesforce_api_requests", "API requests that the org has used in the last 24 hours.", byPipeline, nil)
 	apiMax     = prometheus.NewDesc("orderbridge_salesforce_api_requests_max", "API requests that the org may use in 24 hours.", byPipeline, nil)

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -33,14 +34,16 @@ func (r *record) start(topic, org string, initial v1alpha1.InitialReplay, now ti
 	}
 }
 
-// commit moves the position of a topic: everything up to it is stored.
-func (r *record) commit(topic string, replayID []byte, now time.Time) {
+// commit moves the position of a topic: everything up to it is stored, which is what was published until then.
+func (r *record) commit(topic string, replayID []byte, until time.Time) {
 	if len(replayID) == 0 {
 		return
 	}
 	t := r.trigger(topic)
 	t.ReplayID = slices.Clone(replayID)
-	t.CommittedAt = new(metav1.NewMicroTime(now))
+	if t.CommittedAt == nil || until.After(t.CommittedAt.Time) {
+		t.CommittedAt = new(metav1.NewMicroTime(until))
+	}
 }
 
 // openGap forgets the position of a topic and notes the window in which events may have been lost. A gap that is open
@@ -49,8 +52,9 @@ func (r *record) openGap(topic, cause string, now time.Time) (opened bool) {
 	t := r.trigger(topic)
 	lost := t.ReplayID
 	t.ReplayID = nil
-	same := slices.ContainsFunc(r.Gaps, func(g v1alpha1.Gap) bool { return g.Topic == topic && g.ClosedAt == nil })
-	if same && len(lost) == 0 {
+	same := slices.IndexFunc(r.Gaps, func(g v1alpha1.Gap) bool { return g.Topic == topic && g.ClosedAt == nil })
+	if same >= 0 && len(lost) == 0 {
+		r.Gaps[same].To = metav1.NewMicroTime(now) // a sweep that runs already does not cover it
 		return false
 	}
 	gap := v1alpha1.Gap{Topic: topic, To: metav1.NewMicroTime(now), Cause: cut(cause, longestCause)}
@@ -119,7 +123,8 @@ func (r *record) covered(now time.Time, lookback time.Duration) time.Time {
 		}
 	}
 	if r.Sweep != nil {
-		earlier(r.Sweep.CompletedAt)
+		// What was changed while it ran, it may not have seen.
+		earlier(cmp.Or(r.Sweep.StartedAt, r.Sweep.CompletedAt))
 	}
 	for _, g := range r.openGaps() {
 		earlier(g.From)
@@ -127,5 +132,5 @@ func (r *record) covered(now time.Time, lookback time.Duration) time.Time {
 	return since
 }
 
-// sweepMargin is how far a sweep looks back beyond the end of the last one.
+// sweepMargin is how far a sweep looks back beyond the beginning of the last one.
 const sweepMargin = time.Hour

@@ -78,11 +78,13 @@ func TestGapLifecycle(t *testing.T) {
 	r.recovered("B")
 	r.announced("B", found.Add(-time.Hour))
 	r.announced("A", found.Add(time.Minute))
-	if early := r.closeGaps(found.Add(-time.Second), found); len(early) != 0 {
-		t.Errorf("a sweep from before the gap closed it: %+v", early)
+	for _, began := range []time.Time{found.Add(-time.Second), found} {
+		if early := r.closeGaps(began, found); len(early) != 0 {
+			t.Errorf("a sweep from before the last rejection closed the gap: %+v", early)
+		}
 	}
 	want := []v1alpha1.Gap{{
-		Topic: eventTopic, From: micro(noon), To: *micro(found), Cause: "too old",
+		Topic: eventTopic, From: micro(noon), To: *micro(found.Add(time.Second)), Cause: "too old",
 		OrdersRecovered: 1, Orders: []string{"A"}, ClosedAt: micro(found.Add(time.Minute)),
 	}}
 	if diff := cmp.Diff(want, r.closeGaps(found.Add(2*time.Second), found.Add(time.Minute))); diff != "" {

@@ -103,6 +103,9 @@ func (s *stream) gap(ctx context.Context, cause string) error {
 func (s *stream) reportGap() {
 	r := s.p.book.read()
 	open := r.openGaps()
+	if len(open) == 0 {
+		return // a sweep has closed it already
+	}
 	gap := open[len(open)-1]
 	from := "the beginning"
 	if gap.From != nil {
@@ -126,7 +129,12 @@ func (s *stream) handle(ctx context.Context, batch pubsub.Batch) error {
 		})
 		return nil
 	}
-	t := s.store(ctx, s.announce(ctx, batch.Events), arrived)
+	items := s.announce(ctx, batch.Events)
+	if ctx.Err() != nil {
+		// What the org was not asked about must come again.
+		return context.Cause(ctx)
+	}
+	t := s.store(ctx, items, arrived)
 	s.count(t)
 	if t.stored == len(batch.Events) {
 		s.unstuck()
@@ -138,7 +146,8 @@ func (s *stream) handle(ctx context.Context, batch pubsub.Batch) error {
 		status.Rejected += int64(t.rejected)
 		status.Duplicates += int64(t.duplicates)
 		if t.stored > 0 {
-			r.commit(s.trigger.Topic, batch.Events[t.stored-1].ReplayID, s.p.Clock.Now())
+			last := batch.Events[t.stored-1]
+			r.commit(s.trigger.Topic, last.ReplayID, last.PublishedAt(arrived))
 		}
 		for _, a := range t.announced {
 			r.announced(a.order, a.at)
@@ -178,12 +187,21 @@ func (s *stream) state(state pubsub.StreamState) {
 
 // stuck shows that events arrive and cannot be stored.
 func (s *stream) stuck(err error) {
+	s.holdUp("Events arrive, but the API server does not take their orders: " + err.Error())
+}
+
+// unasked shows that changes of stalled orders arrive, and that nobody says whether these are to be tried again.
+func (s *stream) unasked(err error) {
+	s.holdUp("Changes of stalled orders arrive, but the org cannot be asked whether these pass the gate: " + err.Error())
+}
+
+func (s *stream) holdUp(why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.troubled = true
 	s.p.show(TriggerState{
 		Topic: s.trigger.Topic, Phase: s.told.Phase, Reason: v1alpha1.StoringFailedReason,
-		Message: "Events arrive, but the API server does not take their orders: " + err.Error() + ". The position stays where it is",
+		Message: why + ". The position stays where it is",
 	})
 }
 

@@ -182,7 +182,7 @@ func (w *sweeper) sweep(ctx context.Context, org Org) error {
 			return false
 		}
 		now := w.p.Clock.Now()
-		r.Sweep.CompletedAt = new(metav1.NewMicroTime(now))
+		r.Sweep.StartedAt, r.Sweep.CompletedAt = new(metav1.NewMicroTime(began)), new(metav1.NewMicroTime(now))
 		r.Sweep.Seen, r.Sweep.Created = int32(found), int32(made)
 		closed = r.closeGaps(began, now)
 		return len(closed) > 0
