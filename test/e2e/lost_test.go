@@ -46,7 +46,7 @@ func TestManagerKilledWhileEventsArrive(t *testing.T) {
 		}
 		manager = manage(t, s)
 	}
-	eventually(t, 2*time.Minute, "all objects exist", func() error {
+	eventually(t, 4*time.Minute, "all objects exist", func() error {
 		if n := stored(t, s); n < events {
 			return fmt.Errorf("%d of %d do", n, events)
 		}
@@ -82,6 +82,9 @@ func killedWhilePublishing(t *testing.T, s *stage.Stage, manager *stage.Process,
 			case <-dead:
 				last--
 			default:
+				if next == from+least {
+					rate.Reset(100 * time.Millisecond) // enough to move the position until the kill
+				}
 			}
 			if err := publish(t, s, next); err != nil {
 				t.Errorf("publishing event %d: %v", next, err)
