@@ -18,7 +18,7 @@ func (w *worker) order(ctx context.Context, order *v1alpha1.ProvisioningOrder) o
 	if w.backend.Billing == nil {
 		return w.withoutBilling(order)
 	}
-	// An effect that is there already is taken over whoever else is busy with the client; only a claim needs the gate.
+	// An effect that is there already is taken over whoever else is busy with the client, if it carries the key.
 	entered := w.enter(ctx, order)
 	if !entered && !isOpen(lastCall(order.Status.Calls, v1alpha1.AddOrderCall)) {
 		return w.clientBusy(order)
@@ -30,14 +30,18 @@ func (w *worker) order(ctx context.Context, order *v1alpha1.ProvisioningOrder) o
 	for forced := false; ; {
 		v := decideOrder(order.Status.Calls, seen, w.permission(order), w.settleTime())
 		switch {
-		case v.kind == adoptVerdict:
-			return w.adopt(ctx, order, v)
 		case v.kind == waitVerdict:
 			return wait(v.after, v.reason, v.evidence)
+		// Without the gate only the key tells this order from the one that whoever has the gate is making just now.
+		case !entered && len(seen.matches) == 0:
+			return w.clientBusy(order)
+		case v.kind == adoptVerdict:
+			if entered && !w.gate.commit(w.clientKey(order), order.UID) {
+				return w.clientBusy(order)
+			}
+			return w.adopt(ctx, order, v)
 		case v.kind == stallVerdict:
 			return stall(v.reason, errors.New(v.evidence))
-		case !entered:
-			return w.clientBusy(order)
 		case v.kind == settleVerdict:
 			forced = v.forced
 			w.settle(order, v1alpha1.AddOrderCall, v1alpha1.NotFoundOutcome, v.evidence)

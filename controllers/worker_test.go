@@ -95,35 +95,6 @@ func TestAcceptAfterAdoptionLooksClosely(t *testing.T) {
 	}
 }
 
-// TestOpenClaimIsLookedForBesideABusyNeighbour finds an order at once although another one of the client is under way,
-// and claims nothing meanwhile.
-func TestOpenClaimIsLookedForBesideABusyNeighbour(t *testing.T) {
-	tests := map[string]struct {
-		notes string
-		now   time.Time
-		want  kind
-		why   string
-	}{
-		"found":                           {"sfOrderId=8018b0000EjXuY1AQK", duringSettle, doneKind, v1alpha1.AdoptedReason},
-		"not found yet":                   {"", duringSettle, waitKind, v1alpha1.SettlingReason},
-		"not there after the settle time": {"sfOrderId=8018b0000EjXuY2AQK", afterSettle, waitKind, v1alpha1.ClientBusyReason},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			b := &books{order: whmcs.Order{ID: 11, UserID: 5, Status: "Pending", Notes: test.notes}}
-			order := testOrder()
-			order.Status.Calls = []v1alpha1.Call{call(v1alpha1.AddOrderCall)}
-			out := workerWith(b, neighbours{busy: true}, test.now).order(t.Context(), order)
-			if out.kind != test.want || out.reason != test.why {
-				t.Errorf("outcome %+v, want kind %d, reason %s", out, test.want, test.why)
-			}
-			if !slices.Contains(b.asked, "GetOrders") {
-				t.Errorf("asked %v, want a look", b.asked)
-			}
-		})
-	}
-}
-
 // TestLookalikesTakeOneLook shows that the orders are read once for the key and for the fingerprint.
 func TestLookalikesTakeOneLook(t *testing.T) {
 	tests := map[string]struct {
