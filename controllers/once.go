@@ -69,8 +69,12 @@ type sight struct {
 	// similar are such orders with some of the plan's products, but not exactly its lines: WHMCS may have left out a line,
 	// or taken another billing cycle or quantity.
 	similar []int64
-	// keyReliable is true if this WHMCS is known to store the key: then an order without it is not ours.
+	// keyReliable is true if this WHMCS is known to store a marker that was sent: then an order with all lines but without
+	// the key is not ours.
 	keyReliable bool
+	// notesReliable is true if it is known to store the key in the notes of an order. The other markers hang on lines, and so
+	// can be missing together with them.
+	notesReliable bool
 }
 
 // permission is what a person asked for, as far as it bears on a call.
@@ -155,7 +159,7 @@ func decideOpenOrder(last *v1alpha1.Call, seen sight, allowed permission, settle
 	}
 	forced := allowed.forced && allowed.request != last.Request
 	switch {
-	case len(seen.lookalikes) == 0 && (len(seen.similar) == 0 || seen.keyReliable):
+	case len(seen.lookalikes) == 0 && (len(seen.similar) == 0 || seen.notesReliable):
 		return verdict{kind: settleVerdict, evidence: "after the settle time WHMCS shows no such order", forced: forced}
 	case forced:
 		return verdict{

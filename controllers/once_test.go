@@ -75,7 +75,11 @@ func TestDecideOrder(t *testing.T) {
 			want: settleVerdict, evidence: "12",
 		},
 		"open, a similar order, but ours would carry the key": {
-			calls: []v1alpha1.Call{call(add)}, seen: sight{at: afterSettle, similar: []int64{12}, keyReliable: true}, want: settleVerdict,
+			calls: []v1alpha1.Call{call(add)}, seen: sight{at: afterSettle, similar: []int64{12}, keyReliable: true, notesReliable: true}, want: settleVerdict,
+		},
+		"open, a similar order, but only lines carry the key": {
+			calls: []v1alpha1.Call{call(add)}, seen: sight{at: afterSettle, similar: []int64{12}, keyReliable: true},
+			want: stallVerdict, reason: v1alpha1.OutcomeUnknownReason, evidence: "not exactly these lines: WHMCS order 12",
 		},
 		"open, a lookalike and a similar order": {
 			calls: []v1alpha1.Call{call(add)}, seen: sight{at: afterSettle, lookalikes: []int64{11}, similar: []int64{12}}, want: adoptVerdict, orderID: 11,

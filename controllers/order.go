@@ -81,6 +81,7 @@ func (w *worker) compare(ctx context.Context, order *v1alpha1.ProvisioningOrder,
 		return err
 	}
 	seen.keyReliable = w.backend.Markers.reliable(sentMarkers(order, w.backend.fields))
+	seen.notesReliable = w.backend.Markers.reliable([]v1alpha1.Marker{v1alpha1.NotesMarker})
 	for _, id := range seen.keyless {
 		own := servicesOf(services, id)
 		same := sameLines(order.Status.Plan.Lines, own)

@@ -54,3 +54,38 @@ func TestOvertakenOrderAdoptsNothing(t *testing.T) {
 		t.Errorf("outcome %+v, whmcs %+v, want it to wait for the other order", out, young.Status.Whmcs)
 	}
 }
+
+// TestLostLineTakesTheKeyWithIt loses the answer of an AddOrder over which PHP died. Where WHMCS keeps the key on lines, what it
+// made of the order cannot show it.
+func TestLostLineTakesTheKeyWithIt(t *testing.T) {
+	const yes, no = v1alpha1.MarkerStoredYes, v1alpha1.MarkerStoredNo
+	first := []whmcs.Service{{ID: 1, OrderID: 11, PID: 188, Quantity: 1, BillingCycle: "Monthly", Domain: "shop.example"}}
+	tests := map[string]struct {
+		services      []whmcs.Service
+		notes, domain v1alpha1.MarkerStored
+		reason        string
+	}{
+		"no line was made":                       {nil, no, yes, v1alpha1.OutcomeUnknownReason},
+		"the line without the key was made":      {first, no, yes, v1alpha1.OutcomeUnknownReason},
+		"the order itself would carry the key":   {first, yes, yes, v1alpha1.SuspendedReason},
+		"nothing is known of the notes":          {first, v1alpha1.MarkerStoredUnknown, yes, v1alpha1.OutcomeUnknownReason},
+		"the notes are all that carries the key": {nil, yes, no, v1alpha1.SuspendedReason},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			order := testOrder(
+				v1alpha1.PlanLine{OrderItemID: "a", PID: 188, Quantity: 1, BillingCycle: "monthly", Domain: "shop.example"},
+				v1alpha1.PlanLine{OrderItemID: "b", PID: 242, Quantity: 1, BillingCycle: "monthly"},
+			)
+			order.Status.Calls = []v1alpha1.Call{call(v1alpha1.AddOrderCall)}
+			w := workerWith(&books{order: whmcs.Order{ID: 11, UserID: 5, Status: "Pending"}, services: test.services}, neighbours{}, afterSettle)
+			w.backend.Markers = newMarkerMemory([]v1alpha1.Marker{v1alpha1.NotesMarker, v1alpha1.LineDomainMarker}, []v1alpha1.MarkerStatus{
+				{Name: v1alpha1.NotesMarker, Stored: test.notes}, {Name: v1alpha1.LineDomainMarker, Stored: test.domain},
+			})
+			w.backend.Spec.Suspend = true // stops in front of the next claim
+			if out := w.order(t.Context(), order); out.reason != test.reason {
+				t.Errorf("outcome %+v, want reason %s", out, test.reason)
+			}
+		})
+	}
+}
