@@ -60,7 +60,7 @@ func someLines(lines []v1alpha1.PlanLine, services []whmcs.Service) bool {
 
 // join finds the services of each line: by the line's domain if it was stored, else by product and cycle, the largest
 // quantities first and then in the order of the service ids. Position in the answer means nothing. The problem says what is
-// missing or too many.
+// missing, too many or something else.
 func join(order *v1alpha1.ProvisioningOrder, services []whmcs.Service) ([]v1alpha1.WhmcsService, string) {
 	var lines []v1alpha1.PlanLine
 	if order.Status.Plan != nil {
@@ -88,28 +88,32 @@ func join(order *v1alpha1.ProvisioningOrder, services []whmcs.Service) ([]v1alph
 			}
 		}
 	}
-	assign(func(service whmcs.Service) int { return lineByDomain(order, lines, service) })
-	assign(func(service whmcs.Service) int { return lineByProduct(lines, missing, service) })
+	assign(func(service whmcs.Service) int { return lineByDomain(order, lines, missing, service) })
+	assign(func(service whmcs.Service) int {
+		return lineByProduct(lines, missing, service, func(*v1alpha1.PlanLine) bool { return true })
+	})
 	return joined(lines, services, lineOf, missing)
 }
 
-// lineByDomain is the line whose domain a service has, or -1.
-func lineByDomain(order *v1alpha1.ProvisioningOrder, lines []v1alpha1.PlanLine, service whmcs.Service) int {
-	for i, line := range lines {
-		own := line.PID == service.PID && line.Domain != "" && strings.EqualFold(line.Domain, service.Domain)
-		if own || strings.EqualFold(service.Domain, lineDomain(order, i)) {
+// lineByDomain is the line whose key the domain of a service is, whatever WHMCS made of the line, else that of the service's
+// product and cycle which has the same domain, or -1.
+func lineByDomain(order *v1alpha1.ProvisioningOrder, lines []v1alpha1.PlanLine, missing []int64, service whmcs.Service) int {
+	for i := range lines {
+		if strings.EqualFold(service.Domain, lineDomain(order, i)) {
 			return i
 		}
 	}
-	return -1
+	return lineByProduct(lines, missing, service, func(line *v1alpha1.PlanLine) bool {
+		return line.Domain != "" && strings.EqualFold(line.Domain, service.Domain)
+	})
 }
 
-// lineByProduct is the first line with the service's product and cycle that still misses it, else the first with them
-// at all, or -1.
-func lineByProduct(lines []v1alpha1.PlanLine, missing []int64, service whmcs.Service) int {
+// lineByProduct is the first of the lines in question with the service's product and cycle that still misses it, else the
+// first with them at all, or -1.
+func lineByProduct(lines []v1alpha1.PlanLine, missing []int64, service whmcs.Service, inQuestion func(*v1alpha1.PlanLine) bool) int {
 	found := -1
-	for i, line := range lines {
-		if line.PID != service.PID || line.BillingCycle != cycleOf(service.BillingCycle) {
+	for i := range lines {
+		if !isKind(&lines[i], service) || !inQuestion(&lines[i]) {
 			continue
 		}
 		if missing[i] >= max(service.Quantity, 1) {
@@ -122,15 +126,25 @@ func lineByProduct(lines []v1alpha1.PlanLine, missing []int64, service whmcs.Ser
 	return found
 }
 
+// isKind tells whether a service has the product and the cycle that a line asks for.
+func isKind(line *v1alpha1.PlanLine, service whmcs.Service) bool {
+	return line.PID == service.PID && line.BillingCycle == cycleOf(service.BillingCycle)
+}
+
 // joined lists the services with their lines, which are counted from 1, and says what does not fit.
 func joined(lines []v1alpha1.PlanLine, services []whmcs.Service, lineOf []int, missing []int64) ([]v1alpha1.WhmcsService, string) {
 	var list []v1alpha1.WhmcsService
 	var problems []string
 	for at, service := range services {
 		item := v1alpha1.WhmcsService{ServiceID: service.ID, Status: service.Status}
-		if lineOf[at] > 0 {
-			item.OrderItemID = lines[lineOf[at]-1].OrderItemID
-		} else if len(lines) > 0 {
+		switch {
+		case lineOf[at] > 0:
+			line := &lines[lineOf[at]-1]
+			item.OrderItemID = line.OrderItemID
+			if !isKind(line, service) {
+				problems = append(problems, fmt.Sprintf("service %d is product %d, %s, where %s was asked for", service.ID, service.PID, service.BillingCycle, lineName(line)))
+			}
+		case len(lines) > 0:
 			problems = append(problems, fmt.Sprintf("service %d (product %d, %s) was not asked for", service.ID, service.PID, service.BillingCycle))
 		}
 		list = append(list, item)
