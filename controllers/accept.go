@@ -79,7 +79,7 @@ func (w *worker) lookAtOrder(ctx context.Context, order *v1alpha1.ProvisioningOr
 	// Also without a claim: the object may have been made anew, and then it does not remember that provisioning began.
 	for _, item := range theirs.LineItems {
 		if item.Status != "" && !strings.EqualFold(item.Status, whmcsPending) && seen.begun == "" {
-			seen.begun = fmt.Sprintf("service %d of it is %s", item.RelID, item.Status)
+			seen.begun = fmt.Sprintf("%s %d of it is %s", kindOfItem(item), item.RelID, item.Status)
 		}
 	}
 	seen.queued, err = w.failedModule(ctx, order, theirs.LineItems)
@@ -100,10 +100,23 @@ func (w *worker) readOrder(ctx context.Context, order *v1alpha1.ProvisioningOrde
 	return nil, err
 }
 
+// serviceItem is the kind of an item of an order that stands for a service.
+const serviceItem = "service"
+
+// kindOfItem names what an item of an order stands for. Only of a service is its id that of a service: the id of a domain or an
+// addon may be that of a stranger's service too.
+func kindOfItem(item whmcs.LineItem) string {
+	kind := strings.ToLower(item.Type)
+	if kind == "" || kind == "product" {
+		return serviceItem
+	}
+	return kind
+}
+
 // failedModule is the text of an unfinished failed module action of the services.
 func (w *worker) failedModule(ctx context.Context, order *v1alpha1.ProvisioningOrder, items []whmcs.LineItem) (string, error) {
 	for _, item := range items {
-		if item.RelID == 0 || strings.EqualFold(item.Status, whmcsActive) {
+		if item.RelID == 0 || kindOfItem(item) != serviceItem || strings.EqualFold(item.Status, whmcsActive) {
 			continue
 		}
 		entries, err := read(ctx, w, order, func(ctx context.Context) ([]whmcs.ModuleQueueEntry, error) {
