@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -87,7 +88,8 @@ func (w *worker) save(ctx context.Context, order *v1alpha1.ProvisioningOrder) er
 }
 
 // record writes down the answer of a call. It goes on after a shutdown began, and where only metadata changed
-// meanwhile (an annotation, a deletion) it takes over the new resourceVersion: an answer must not be lost to that.
+// meanwhile (an annotation, a deletion) or the change is its own it takes over the new resourceVersion: an answer must not be
+// lost to that.
 func (w *worker) record(ctx context.Context, order *v1alpha1.ProvisioningOrder) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
@@ -109,7 +111,8 @@ func (w *worker) record(ctx context.Context, order *v1alpha1.ProvisioningOrder) 
 	}
 }
 
-// rebase takes over the stored object's metadata if its status is still the one that was written last.
+// rebase takes over the stored object's metadata if its status is still the one that was written last, or the one that is being
+// written: then that write took effect and its answer was lost.
 func (w *worker) rebase(ctx context.Context, order *v1alpha1.ProvisioningOrder) error {
 	var latest v1alpha1.ProvisioningOrder
 	if err := w.reader.Get(ctx, client.ObjectKeyFromObject(order), &latest); err != nil {
@@ -118,9 +121,21 @@ func (w *worker) rebase(ctx context.Context, order *v1alpha1.ProvisioningOrder) 
 		}
 		return nil
 	}
-	if !equality.Semantic.DeepEqual(latest.Status, w.stored) {
+	switch {
+	case equality.Semantic.DeepEqual(latest.Status, w.stored):
+	case isStoredAs(order.Status, latest.Status):
+		order.Status = latest.Status
+		w.stored = *latest.Status.DeepCopy()
+	default:
 		return errAhead
 	}
 	order.ObjectMeta = latest.ObjectMeta
 	return nil
+}
+
+// isStoredAs tells whether a status that was sent is what the API server has. The wire cuts times to microseconds or seconds.
+func isStoredAs(sent, stored v1alpha1.ProvisioningOrderStatus) bool {
+	var arrived v1alpha1.ProvisioningOrderStatus
+	wire, err := json.Marshal(sent)
+	return err == nil && json.Unmarshal(wire, &arrived) == nil && equality.Semantic.DeepEqual(arrived, stored)
 }
