@@ -86,11 +86,21 @@ func (g *clientGate) commit(key clientKey, order types.UID) bool {
 
 // leave gives up what an order holds and returns the orders that waited for it, oldest first.
 func (g *clientGate) leave(order types.UID) []types.NamespacedName {
+	return g.free(func(now holder) bool { return now.order == order })
+}
+
+// succeed gives up what another object than the order held under its name, and returns the orders that waited for that.
+func (g *clientGate) succeed(name types.NamespacedName, order types.UID) []types.NamespacedName {
+	return g.free(func(now holder) bool { return now.name == name && now.order != order })
+}
+
+// free gives up what some hold and returns the orders that waited for it, oldest first for each client.
+func (g *clientGate) free(who func(holder) bool) []types.NamespacedName {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var next []types.NamespacedName
 	for key, now := range g.holders {
-		if now.order != order {
+		if !who(now) {
 			continue
 		}
 		delete(g.holders, key)

@@ -9,7 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
 	"github.com/orderbridge/orderbridge/internal/whmcs"
@@ -167,6 +169,51 @@ func TestGateIsLeftOnceTheOrderIsStored(t *testing.T) {
 			}
 			if free := !w.gate.holds(key, order.UID); free != stored || len(r.Wake) == 1 != stored {
 				t.Errorf("the gate is free: %t, and %d orders are woken; want %t", free, len(r.Wake), stored)
+			}
+		})
+	}
+}
+
+// TestVanishedOrderLeavesTheGate takes an object away, with its finalizer, after its pass began. That pass enters the gate and
+// cannot store its claim; nobody is told of the object's end again.
+func TestVanishedOrderLeavesTheGate(t *testing.T) {
+	for name, anew := range map[string]bool{"for good": false, "and was made anew": true} {
+		t.Run(name, func(t *testing.T) {
+			s := newMappingStage(t)
+			s.use(allProducts)
+			backend := s.Backends.Get(types.NamespacedName{Namespace: "default", Name: "portal"})
+			backend.Spec.Whmcs.RequirePayMethod = new(false)
+			order := s.stored()
+			order.UID = "first"
+			bare := order.DeepCopy()
+			bare.Finalizers = nil
+			if err := s.Update(t.Context(), bare); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Delete(t.Context(), bare); err != nil {
+				t.Fatal(err)
+			}
+			s.gone(order)
+			if _, err := s.Reconcile(t.Context(), order.DeepCopy()); err != nil {
+				t.Fatal(err)
+			}
+			key, waiting := clientKey{whmcs.Endpoint(""), 5}, aged("waiting", 9)
+			if s.gate.enter(key, waiting) {
+				t.Fatal("the pass should have entered the gate")
+			}
+			if anew {
+				next := order.DeepCopy()
+				next.UID, next.ResourceVersion = "second", ""
+				if err := s.Create(t.Context(), next); err != nil {
+					t.Fatal(err)
+				}
+				s.Backends.Set(types.NamespacedName{Namespace: "default", Name: "portal"}, nil) // the pass is not of interest
+			}
+			if _, err := s.byName().Reconcile(t.Context(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(order)}); err != nil {
+				t.Fatal(err)
+			}
+			if len(s.Wake) != 1 || !s.gate.enter(key, waiting) {
+				t.Errorf("the gate of the client stays shut, and %d orders are woken", len(s.Wake))
 			}
 		})
 	}

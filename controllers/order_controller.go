@@ -83,7 +83,12 @@ func (r *OrderReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager
 			MaxConcurrentReconciles: concurrency,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, 5*time.Minute),
 		}).
-		Complete(reconcile.AsReconciler(finishedToo{r.Client, r.Reader}, urgent{r}))
+		Complete(r.byName())
+}
+
+// byName reconciles orders by their names.
+func (r *OrderReconciler) byName() reconcile.Reconciler {
+	return reconcile.AsReconciler(finishedToo{r.Client, r.Reader, r.found}, urgent{r})
 }
 
 // asksForWork passes what an order must be looked at for. Changes of the status are our own, and an object that leaves
@@ -102,13 +107,18 @@ func asksForWork() predicate.Predicate {
 type finishedToo struct {
 	client.Client
 	reader client.Reader
+	// found is told which object has the name now; the UID is empty if none has.
+	found func(name types.NamespacedName, order types.UID)
 }
 
 // Get reads an object from the cache or, if it is not there, from the API server.
 func (f finishedToo) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
 	err := f.Client.Get(ctx, key, obj, opts...)
 	if apierrors.IsNotFound(err) {
-		return f.reader.Get(ctx, key, obj, opts...)
+		err = f.reader.Get(ctx, key, obj, opts...)
+	}
+	if client.IgnoreNotFound(err) == nil {
+		f.found(key, obj.GetUID())
 	}
 	return err
 }
@@ -270,15 +280,23 @@ func (r *OrderReconciler) leave(order *v1alpha1.ProvisioningOrder) {
 	if last := lastCall(order.Status.Calls, v1alpha1.AddOrderCall); isOpen(last) && order.Status.State != v1alpha1.StalledState {
 		return
 	}
-	for _, name := range r.gate.leave(order.UID) {
-		wake(r.Wake, name)
-	}
+	r.wakeAll(r.gate.leave(order.UID))
 }
 
 // gone gives up the gate for an order that is not in the cache any more. Mostly it has none; but if somebody took the
 // finalizer away while its claim was open, no pass would ever open the gate for the client's other orders.
 func (r *OrderReconciler) gone(order *v1alpha1.ProvisioningOrder) {
-	for _, name := range r.gate.leave(order.UID) {
+	r.wakeAll(r.gate.leave(order.UID))
+}
+
+// found gives up the gate for an object that had the name before. It may have entered after gone was called for it, in a pass
+// that had begun before; and that pass had no other one after it.
+func (r *OrderReconciler) found(name types.NamespacedName, order types.UID) {
+	r.wakeAll(r.gate.succeed(name, order))
+}
+
+func (r *OrderReconciler) wakeAll(names []types.NamespacedName) {
+	for _, name := range names {
 		wake(r.Wake, name)
 	}
 }
