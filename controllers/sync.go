@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
 	"github.com/orderbridge/orderbridge/internal/mapping"
@@ -137,11 +138,27 @@ func (w *worker) report(ctx context.Context, order *v1alpha1.ProvisioningOrder, 
 	if len(records) == 0 {
 		return nil
 	}
+	if err := w.current(ctx, order); err != nil {
+		return err
+	}
 	err := w.write(ctx, records)
 	if err != nil && (ctx.Err() != nil || salesforce.ClassOf(err).Retryable()) {
 		return err
 	}
 	// A report that Salesforce refuses for good is not repeated: the order itself says what is wrong.
 	seen.ReportedState, seen.ReportedCode, seen.ReportedReason = report.Status, report.Code, out.reason
+	return nil
+}
+
+// current returns an error if the object is not the one any more that this pass read or wrote. Saving would find that out too
+// late: a leader that was paused must not write why the order waited over the result that another one has written since.
+func (w *worker) current(ctx context.Context, order *v1alpha1.ProvisioningOrder) error {
+	var latest v1alpha1.ProvisioningOrder
+	if err := w.reader.Get(ctx, client.ObjectKeyFromObject(order), &latest); err != nil {
+		return fmt.Errorf("reading the order again: %w", err)
+	}
+	if latest.ResourceVersion != order.ResourceVersion {
+		return errAhead
+	}
 	return nil
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime"
 	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
@@ -29,6 +31,52 @@ func (l *ledger) Write(_ context.Context, records []salesforce.Record) ([]salesf
 	return make([]salesforce.SaveResult, len(records)), nil
 }
 
+// unchanged is an API server that has every object as it was read.
+type unchanged struct{ client.Reader }
+
+// Get leaves the object as it is.
+func (unchanged) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
+	return nil
+}
+
+// TestOvertakenPassReportsNothing has another manager go on with an order whose pass ends only then, as that of a leader that was
+// paused. Staff must not read of a missing card over Activated.
+func TestOvertakenPassReportsNothing(t *testing.T) {
+	tests := map[string]struct {
+		meanwhile func(s *mappingStage, order *v1alpha1.ProvisioningOrder) error
+		told      int
+		again     bool
+	}{
+		"nothing came": {func(*mappingStage, *v1alpha1.ProvisioningOrder) error { return nil }, 1, false},
+		"another manager went on": {func(s *mappingStage, order *v1alpha1.ProvisioningOrder) error {
+			order.Status.State = v1alpha1.ProvisionedState
+			return s.Status().Update(s.t.Context(), order)
+		}, 0, true},
+		"it is gone": {func(s *mappingStage, order *v1alpha1.ProvisioningOrder) error {
+			order.Finalizers = nil
+			return errors.Join(s.Update(s.t.Context(), order), s.Delete(s.t.Context(), order))
+		}, 0, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := newMappingStage(t)
+			s.use(allProducts)
+			s.bills.onAsked = func() {
+				if err := test.meanwhile(s, s.stored()); err != nil {
+					t.Error(err)
+				}
+			}
+			result, err := s.Reconcile(t.Context(), s.stored())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(s.book.written) != test.told || (result.RequeueAfter == time.Second) != test.again {
+				t.Errorf("Salesforce was told %v, and the order is looked at after %s; want %d reports", s.book.written, result.RequeueAfter, test.told)
+			}
+		})
+	}
+}
+
 // TestExhaustedRetriesAreReported gives up on an order. Its customer's staff learn of it, once.
 func TestExhaustedRetriesAreReported(t *testing.T) {
 	rules, err := mapping.Parse([]byte("version: 1\nclient:\n- field: account.WH_Account__c\n  pattern: '^#(\\d+)\\b'\n"))
@@ -48,10 +96,13 @@ func TestExhaustedRetriesAreReported(t *testing.T) {
 		Recorder: &told{}, Clock: clocktesting.NewFakeClock(modelEpoch), Backends: NewBackends(),
 	}
 	r.Prepare()
+	if err := r.Get(t.Context(), client.ObjectKeyFromObject(order), order); err != nil {
+		t.Fatal(err)
+	}
 	book := &ledger{}
 	for range 2 {
 		w := workerWith(&books{}, neighbours{}, modelEpoch)
-		w.writer, w.stored = r.Status(), *order.Status.DeepCopy()
+		w.reader, w.writer, w.stored = r.Client, r.Status(), *order.Status.DeepCopy()
 		w.backend.Book, w.backend.Reporting = book, rules
 		if _, err := r.finish(t.Context(), w, order, 0, retry(v1alpha1.MappingInvalidReason, errors.New("broken")), ask{}); err != nil && order.Status.State != v1alpha1.StalledState {
 			t.Fatal(err)
@@ -77,7 +128,7 @@ func TestReportsAgainWhenAsked(t *testing.T) {
 	order.Annotations = map[string]string{}
 	book := &ledger{}
 	w := workerWith(&books{}, neighbours{}, modelEpoch)
-	w.backend.Book, w.backend.Reporting = book, rules
+	w.reader, w.backend.Book, w.backend.Reporting = unchanged{}, book, rules
 	for _, request := range []string{"", "", "again", "again"} {
 		order.Annotations[v1alpha1.RequestedAtAnnotation] = request
 		takeRequest(order, w.backend, modelEpoch)
