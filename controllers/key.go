@@ -70,13 +70,18 @@ func inFields(fields []whmcs.CustomFieldValue, key string) bool {
 	return slices.ContainsFunc(fields, func(field whmcs.CustomFieldValue) bool { return inNotes(field.Value, key) })
 }
 
+// carriesKey tells whether a WHMCS order itself carries the key of an order.
+func carriesKey(order *v1alpha1.ProvisioningOrder, theirs *whmcs.Order) bool {
+	return inNotes(theirs.Notes, orderKey(order)) || inDomains(theirs.LineItems, order)
+}
+
 // stranger says why a WHMCS order cannot be that of an order, whatever its id, or "".
 func stranger(order *v1alpha1.ProvisioningOrder, theirs *whmcs.Order) string {
 	plan := order.Status.Plan
 	switch {
 	case plan != nil && theirs.UserID != 0 && theirs.UserID != plan.ClientID:
 		return fmt.Sprintf("it belongs to client %d and not to client %d", theirs.UserID, plan.ClientID)
-	case carriesAnyKey(*theirs) && !inNotes(theirs.Notes, orderKey(order)) && !inDomains(theirs.LineItems, order):
+	case carriesAnyKey(*theirs) && !carriesKey(order, theirs):
 		return "it carries the key of another Salesforce order"
 	}
 	return ""

@@ -277,6 +277,10 @@ func (w *worker) alreadyOrdered(ctx context.Context, order *v1alpha1.Provisionin
 		if why := stranger(order, &theirs); why != "" {
 			return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("the Salesforce order names WHMCS order %d, but %s: correct the order in Salesforce, then set orderbridge.dev/requestedAt", id, why))
 		}
+		if w.predates(order, &theirs) {
+			return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("the Salesforce order names WHMCS order %d, which was made at %s, long before it: was the Salesforce order cloned, and the field with it? "+
+				"Clear the field if so; if the WHMCS order is its own all the same, put %s in the notes there. Then set orderbridge.dev/requestedAt", id, theirs.Date, orderKey(order)))
+		}
 		taken, err := w.others.hasOrder(ctx, order, id)
 		if err != nil {
 			return w.unavailable(ctx, order, err)
@@ -291,6 +295,22 @@ func (w *worker) alreadyOrdered(ctx context.Context, order *v1alpha1.Provisionin
 		return done(v1alpha1.PlannedReason, fmt.Sprintf("Salesforce already names WHMCS order %d", id))
 	}
 	return stall(v1alpha1.OutcomeUnknownReason, fmt.Errorf("the Salesforce order names WHMCS order %d, which WHMCS does not show: clear the field in Salesforce if it is wrong, then set orderbridge.dev/requestedAt", id))
+}
+
+// enteredBefore is how much older than the Salesforce order a WHMCS order may be that it names: WHMCS tells times in a zone that
+// we do not know, and staff may have entered an order there the day before. Where an order is cloned sooner, mostly the object of
+// the first one is still there and has the WHMCS order.
+const enteredBefore = 48 * time.Hour
+
+// predates tells whether a WHMCS order that lacks the order's key was there long before the Salesforce order: then it may be
+// that of the order from which this one was cloned.
+func (w *worker) predates(order *v1alpha1.ProvisioningOrder, theirs *whmcs.Order) bool {
+	created := mapping.CreatedAt(w.theirs)
+	ordered, err := time.Parse(time.DateTime, theirs.Date)
+	if err != nil || created.IsZero() || carriesKey(order, theirs) {
+		return false
+	}
+	return created.Sub(ordered) > enteredBefore
 }
 
 // client checks that the client can be billed, and looks at its orders at the same time.

@@ -148,8 +148,14 @@ func tidy(names []string) []string {
 // SHA256 is the hexadecimal hash of the file.
 func (m *Mapping) SHA256() string { return m.sha256 }
 
-// OrderFields are the fields to select from the order, with dots to parents. The lines are not among them.
-func (m *Mapping) OrderFields() []string { return slices.Clone(m.orderFields) }
+// createdDate is the field of every object that says when a record was made.
+const createdDate = "CreatedDate"
+
+// OrderFields are the fields to select from the order, with dots to parents. The lines are not among them. When the order was
+// made is read whatever the mapping says, for CreatedAt.
+func (m *Mapping) OrderFields() []string {
+	return tidy(append(slices.Clone(m.orderFields), createdDate))
+}
 
 // ItemFields are the fields to select from the lines of an order, with dots to parents.
 func (m *Mapping) ItemFields() []string { return slices.Clone(m.itemFields) }

@@ -70,7 +70,7 @@ func TestFieldsOfTheReferenceMapping(t *testing.T) {
 	m := parseFile(t, "testdata/portal.yaml")
 	wantOrder := []string{
 		"Account.SF_Account_No__c", "Account.WH_Account__c", "AccountId", "Activation_Scheduled_At__c", "Activation_Status__c",
-		"Activation_Type__c", "Id", "OrderNumber", "Status", "WHMCS_Order_ID__c",
+		"Activation_Type__c", "CreatedDate", "Id", "OrderNumber", "Status", "WHMCS_Order_ID__c",
 	}
 	if diff := cmp.Diff(wantOrder, m.OrderFields()); diff != "" {
 		t.Errorf("order fields (-want +got):\n%s", diff)

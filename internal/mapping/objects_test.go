@@ -39,7 +39,7 @@ func TestOrdersOfCustomObjects(t *testing.T) {
 	if diff := cmp.Diff(want, m.Objects()); diff != "" {
 		t.Errorf("objects (-want +got):\n%s", diff)
 	}
-	wantFields := []string{"Activation_Scheduled_At__c", "Activation_Status__c", "Activation_Type__c", "Customer__r.Client__c", "Customer__r.Id", "Id", "Name", "WHMCS_Order_ID__c"}
+	wantFields := []string{"Activation_Scheduled_At__c", "Activation_Status__c", "Activation_Type__c", "CreatedDate", "Customer__r.Client__c", "Customer__r.Id", "Id", "Name", "WHMCS_Order_ID__c"}
 	if diff := cmp.Diff(wantFields, m.OrderFields()); diff != "" {
 		t.Errorf("order fields (-want +got):\n%s", diff)
 	}

@@ -70,7 +70,7 @@ func TestFieldsOfEveryPart(t *testing.T) {
 	wantOrder := []string{
 		"AccountId", "Billing_Order__c", "BillTo__r.Client_Number__c", "BillTo__r.Language__c", "BillTo__r.Legacy__c", "BillTo__r.Parent.Group_Client__c",
 		"BillTo__r.Parent.Id", "BillTo__r.Segment__c", "BillTo__r.SF_Account_No__c", "BillTo__r.Tier__c",
-		"EID__c", "Id", "On_Hold__c", "OrderNumber", "Payment__c", "Plan__c", "Promo__c", "Provision_Status__c", "Quiet__c",
+		"CreatedDate", "EID__c", "Id", "On_Hold__c", "OrderNumber", "Payment__c", "Plan__c", "Promo__c", "Provision_Status__c", "Quiet__c",
 		"SIM_Type__c", "SIM_Voice_Mail__c", "Start__c", "Start_At__c", "Status", "TotalAmount", "Type",
 	}
 	if diff := cmp.Diff(wantOrder, m.OrderFields()); diff != "" {
@@ -251,6 +251,20 @@ func TestAllLinesWithoutPlanAreNamedAtOnce(t *testing.T) {
 	for _, part := range []string{"SKU A", "SKU B"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("the error does not name %s: %v", part, err)
+		}
+	}
+}
+
+// TestCreatedAt reads when an order was made, in the form in which Salesforce writes it.
+func TestCreatedAt(t *testing.T) {
+	for value, want := range map[any]time.Time{
+		"2026-11-23T10:00:00.000+0000": time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC),
+		"2026-11-23T10:00:00Z":         time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC),
+		"yesterday":                    {},
+		nil:                            {},
+	} {
+		if got := CreatedAt(map[string]any{"CreatedDate": value}); !got.Equal(want) {
+			t.Errorf("CreatedAt of %v = %s, want %s", value, got, want)
 		}
 	}
 }

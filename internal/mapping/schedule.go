@@ -84,3 +84,9 @@ func (s schedule) parse(when string) (time.Time, bool) {
 	// Date takes the clock of the place, also on a day of 23 or 25 hours.
 	return time.Date(day.Year(), day.Month(), day.Day(), 0, int(s.clock/time.Minute), 0, 0, s.location).UTC(), true
 }
+
+// CreatedAt returns when a Salesforce order was made, or zero if that was not read.
+func CreatedAt(order map[string]any) time.Time {
+	made, _ := schedule{location: time.UTC}.parse(text(field(order, createdDate)))
+	return made
+}
