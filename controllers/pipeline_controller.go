@@ -268,11 +268,16 @@ func text(p *problem) string {
 // backend makes what orders work with from the links.
 func (r *PipelineReconciler) backend(pipeline *v1alpha1.ProvisioningPipeline, links *pipelineLinks, before *Backend) *Backend {
 	spec := &pipeline.Spec.Whmcs
-	if before == nil || !equality.Semantic.DeepEqual(before.Spec.Whmcs.Markers, spec.Markers) || before.Spec.Whmcs.URL != spec.URL {
+	// What one WHMCS said counts for no other. Ids least of all: the field of that id there is for something else.
+	elsewhere := before == nil || before.Spec.Whmcs.URL != spec.URL
+	if elsewhere || !equality.Semantic.DeepEqual(before.Spec.Whmcs.Markers, spec.Markers) {
 		links.markers = newMarkerMemory(spec.Markers, knownMarkers(pipeline))
 	}
-	if links.fields == nil || links.fields.name != spec.MarkerCustomFieldName {
+	if elsewhere || links.fields.name != spec.MarkerCustomFieldName {
 		links.fields = newFieldMemory(spec.MarkerCustomFieldName)
+	}
+	if elsewhere {
+		links.version = ""
 	}
 	next := &Backend{
 		Spec:           *pipeline.Spec.DeepCopy(),

@@ -123,7 +123,8 @@ func (r *PipelineReconciler) patchStatus(ctx context.Context, pipeline *v1alpha1
 	if links.orgID != "" {
 		status.OrgID = links.orgID
 	}
-	if links.version != "" {
+	// Not told since the manager started is no reason to forget it; another WHMCS is.
+	if links.version != "" || status.MarkersURL != pipeline.Spec.Whmcs.URL {
 		status.WhmcsVersion = links.version
 	}
 	if links.mapping.mapping != nil {
