@@ -19,6 +19,10 @@ const (
 type admissions struct {
 	onChange func(endpoint string, open bool)
 
+	// setting is held while limits change, so that the newest are passed on last.
+	setting sync.Mutex
+	// mu guards the maps. It is not held while limits are passed on: an admission that gets them may call onChange, and that
+	// asks for pipelines.
 	mu     sync.Mutex
 	byURL  map[string]*whmcs.Admission
 	limits map[string]map[types.NamespacedName]limits
@@ -35,6 +39,32 @@ func newAdmissions(onChange func(endpoint string, open bool)) *admissions {
 
 // of returns the admission of a WHMCS. The smallest limits of the pipelines that use it count.
 func (a *admissions) of(endpoint string, pipeline types.NamespacedName, own limits) *whmcs.Admission {
+	a.setting.Lock()
+	defer a.setting.Unlock()
+	admission := a.join(endpoint, pipeline, own)
+	a.passOn()
+	return admission
+}
+
+// forget drops a pipeline's limits.
+func (a *admissions) forget(pipeline types.NamespacedName) {
+	a.setting.Lock()
+	defer a.setting.Unlock()
+	a.mu.Lock()
+	a.drop(pipeline)
+	a.mu.Unlock()
+	a.passOn()
+}
+
+// passOn gives each admission that is used its limits.
+func (a *admissions) passOn() {
+	for admission, least := range a.all() {
+		admission.SetLimits(least.concurrent, least.perSecond)
+	}
+}
+
+// join notes the limits of a pipeline for a WHMCS, and for no other.
+func (a *admissions) join(endpoint string, pipeline types.NamespacedName, own limits) *whmcs.Admission {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.drop(pipeline)
@@ -42,22 +72,40 @@ func (a *admissions) of(endpoint string, pipeline types.NamespacedName, own limi
 		a.limits[endpoint] = map[types.NamespacedName]limits{}
 	}
 	a.limits[endpoint][pipeline] = own
-	least := a.least(endpoint)
-	admission := a.byURL[endpoint]
-	if admission == nil {
-		admission = whmcs.NewAdmission(whmcs.AdmissionConfig{
+	if a.byURL[endpoint] == nil {
+		least := a.least(endpoint)
+		a.byURL[endpoint] = whmcs.NewAdmission(whmcs.AdmissionConfig{
 			MaxConcurrent:  least.concurrent,
 			PerSecond:      least.perSecond,
 			OpenFor:        breakerRest,
 			FailuresToOpen: breakerFailures,
 			OnChange:       func(open bool) { a.onChange(endpoint, open) },
 		})
-		a.byURL[endpoint] = admission
 	}
-	admission.SetLimits(least.concurrent, least.perSecond)
-	return admission
+	return a.byURL[endpoint]
 }
 
+// drop takes a pipeline's limits away. It needs mu.
+func (a *admissions) drop(pipeline types.NamespacedName) {
+	for _, users := range a.limits {
+		delete(users, pipeline)
+	}
+}
+
+// all are the admissions that are used, with their limits.
+func (a *admissions) all() map[*whmcs.Admission]limits {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	used := map[*whmcs.Admission]limits{}
+	for endpoint, users := range a.limits {
+		if len(users) > 0 {
+			used[a.byURL[endpoint]] = a.least(endpoint)
+		}
+	}
+	return used
+}
+
+// least are the smallest limits of those who use a WHMCS. It needs mu.
 func (a *admissions) least(endpoint string) limits {
 	var least limits
 	for _, l := range a.limits[endpoint] {
@@ -69,23 +117,6 @@ func (a *admissions) least(endpoint string) limits {
 		}
 	}
 	return least
-}
-
-// forget drops a pipeline's limits.
-func (a *admissions) forget(pipeline types.NamespacedName) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.drop(pipeline)
-}
-
-func (a *admissions) drop(pipeline types.NamespacedName) {
-	for endpoint, users := range a.limits {
-		delete(users, pipeline)
-		if admission := a.byURL[endpoint]; admission != nil && len(users) > 0 {
-			least := a.least(endpoint)
-			admission.SetLimits(least.concurrent, least.perSecond)
-		}
-	}
 }
 
 // pipelines are the pipelines that use a WHMCS.
