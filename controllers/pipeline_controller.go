@@ -169,15 +169,16 @@ func (r *PipelineReconciler) Reconcile(ctx context.Context, request reconcile.Re
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if err := r.patchStatus(ctx, &pipeline, links); err != nil {
-		return ctrl.Result{}, err
-	}
+	// The status can wait for the next look, if it cannot be written. Nothing would wake these orders then.
 	if len(reasons) > 0 {
 		woken, err := wakeWaiting(ctx, r.Backends.waiting, r.Wake, request.NamespacedName, reasons...)
 		if err != nil {
 			return ctrl.Result{}, err
 		}
 		log.FromContext(ctx).Info("Waking orders", "reasons", reasons, "orders", woken)
+	}
+	if err := r.patchStatus(ctx, &pipeline, links); err != nil {
+		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: lookInterval}, nil
 }
@@ -206,7 +207,8 @@ func (r *PipelineReconciler) linksOf(pipeline *v1alpha1.ProvisioningPipeline) *p
 func (r *PipelineReconciler) refresh(ctx context.Context, pipeline *v1alpha1.ProvisioningPipeline, links *pipelineLinks) ([]string, error) {
 	name := client.ObjectKeyFromObject(pipeline)
 	before := r.Backends.Get(name)
-	was := troubles{whmcs: links.whmcs.trouble() != nil, salesforce: links.salesforce.trouble() != nil}
+	// What orders were told counts: a look that failed half-way may have moved the links on already.
+	was := troubles{whmcs: before != nil && before.BillingProblem != "", salesforce: before != nil && before.BookProblem != ""}
 	if err := salesforceLink(ctx, r.Reader, pipeline, &links.salesforce); err != nil {
 		return nil, err
 	}

@@ -1,10 +1,14 @@
 package controllers
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -13,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
 	"github.com/orderbridge/orderbridge/internal/intake"
@@ -101,5 +106,65 @@ func TestVersionIsThatOfOneWhmcs(t *testing.T) {
 		if got := pipeline.Status.WhmcsVersion; got != want {
 			t.Errorf("told by %s, shown for %s: %q, want %q", there, url, got, want)
 		}
+	}
+}
+
+// TestOrdersAreWokenAlthoughALookFails mends what orders wait for while the API server fails: the look that works in the end
+// finds nothing changed since.
+func TestOrdersAreWokenAlthoughALookFails(t *testing.T) {
+	mapped := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "portal-mapping"}, Data: map[string]string{mappingKey: allProducts}}
+	credentials := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "whmcs"},
+		Data:       map[string][]byte{"identifier": []byte("identifier"), "secret": []byte("secret")},
+	}
+	broken := errors.New("the API server fails")
+	var failing bool
+	patchFails := interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+		if failing {
+			return broken
+		}
+		return c.SubResource(sub).Patch(ctx, o, p, opts...)
+	}}
+	readFails := interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+		if _, ok := o.(*corev1.ConfigMap); ok && failing {
+			return broken
+		}
+		return c.Get(ctx, key, o, opts...)
+	}}
+	tests := map[string]struct {
+		failing interceptor.Funcs
+		mend    client.Object
+		reason  string
+	}{
+		"the status cannot be written": {patchFails, mapped, v1alpha1.MappingInvalidReason},
+		"the mapping cannot be read":   {readFails, credentials, v1alpha1.WhmcsUnavailableReason},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			pipeline := testPipeline("https://127.0.0.1:9/includes/api.php")
+			pipeline.Spec.Whmcs.CredentialsSecretRef.Name, pipeline.Spec.MappingRef.Name = credentials.Name, mapped.Name
+			r := pipelineStage(t, test.failing, pipeline)
+			r.Clock = clocktesting.NewFakeClock(time.Time{}) // a new link was checked just now, so that WHMCS is not asked
+			request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(pipeline)}
+			look := func(want error) {
+				t.Helper()
+				if _, err := r.Reconcile(t.Context(), request); !errors.Is(err, want) {
+					t.Fatalf("%v, want %v", err, want)
+				}
+			}
+			failing = false
+			look(nil)
+			r.Backends.waiting.note(waitingOrder("portal", "order", 0), wait(0, test.reason, ""))
+			if err := r.Create(t.Context(), test.mend.DeepCopyObject().(client.Object)); err != nil {
+				t.Fatal(err)
+			}
+			failing = true
+			look(broken)
+			failing = false
+			look(nil)
+			if len(r.Wake) != 1 {
+				t.Errorf("%d orders were woken, want the one that waits", len(r.Wake))
+			}
+		})
 	}
 }
