@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -21,6 +22,14 @@ type owners interface {
 	// inFlight tells whether another object of the same WHMCS client has an AddOrder that may still take effect.
 	inFlight(ctx context.Context, order *v1alpha1.ProvisioningOrder, now time.Time) bool
 }
+
+// clusterError is an error of the API server. It says nothing about WHMCS.
+type clusterError struct {
+	error
+}
+
+// Unwrap returns what the API server said.
+func (e clusterError) Unwrap() error { return e.error }
 
 // openClientIndex finds the orders with an open AddOrder by client, whatever their WHMCS.
 const openClientIndex = "openClient"
@@ -48,7 +57,7 @@ func (o clusterOwners) hasOrder(ctx context.Context, order *v1alpha1.Provisionin
 		Selector: fields.OneTermEqualSelector("status.whmcs.orderID", strconv.FormatInt(whmcsOrderID, 10)),
 	})
 	if err != nil {
-		return false, err
+		return false, clusterError{fmt.Errorf("looking who has WHMCS order %d: %w", whmcsOrderID, err)}
 	}
 	own := o.endpoint(order)
 	for i := range list.Items {

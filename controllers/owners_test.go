@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -10,8 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
+	"github.com/orderbridge/orderbridge/internal/whmcs"
 )
 
 // Orders of one WHMCS client pass AddOrder one at a time, also when pipelines in other namespaces serve the same WHMCS:
@@ -94,4 +97,47 @@ func indexed(t *testing.T, objects ...client.Object) client.Reader {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// TestAFailingClusterIsNotBlamedOnWhmcs: whether an order of WHMCS is free is asked of the API server. Nothing is shown when
+// that fails, in Salesforce least of all, and the pass is repeated.
+func TestAFailingClusterIsNotBlamedOnWhmcs(t *testing.T) {
+	broken := errors.New("etcdserver: request timed out")
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	reader := fake.NewClientBuilder().WithScheme(scheme).WithInterceptorFuncs(interceptor.Funcs{
+		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return broken },
+	}).Build()
+	step := (*worker).order
+	tests := map[string]struct {
+		notes string
+		run   func(*worker, context.Context, *v1alpha1.ProvisioningOrder) outcome
+	}{
+		"the order carries the key": {"sfOrderId=8018b0000EjXuY1AQK", step},
+		"the order looks like it":   {"", step},
+		"the order is named by Salesforce": {"", func(w *worker, ctx context.Context, order *v1alpha1.ProvisioningOrder) outcome {
+			return w.alreadyOrdered(ctx, order, 11)
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := &books{
+				order:    whmcs.Order{ID: 11, UserID: 5, Status: "Pending", Notes: test.notes},
+				services: []whmcs.Service{{ID: 1, OrderID: 11, PID: 188, Quantity: 1, BillingCycle: "Monthly"}},
+			}
+			order := claimedOrder("a", "mine", "here", 5, modelEpoch)
+			order.Spec.SalesforceOrderID = "8018b0000EjXuY1AQK"
+			order.Status.Plan.Lines = []v1alpha1.PlanLine{{OrderItemID: "a", PID: 188, Quantity: 1, BillingCycle: "monthly"}}
+			w := workerWith(b, neighbours{}, afterSettle)
+			backends := NewBackends()
+			backends.Set(types.NamespacedName{Namespace: "a", Name: "here"}, w.backend)
+			w.others = clusterOwners{cache: indexed(t, order), reader: reader, backends: backends}
+			out := test.run(w, t.Context(), order)
+			if out.kind != aheadKind || !errors.Is(out.err, broken) || order.Status.Whmcs != nil {
+				t.Errorf("outcome %+v, whmcs %+v, want a repeat because of %q", out, order.Status.Whmcs, broken)
+			}
+		})
+	}
 }

@@ -186,6 +186,9 @@ func (p Previewer) next(ctx context.Context, w *worker, order *v1alpha1.Provisio
 		next.Action = StallAction
 	default:
 		next.Action = RetryAction
+		if out.err != nil {
+			next.Message = out.err.Error()
+		}
 	}
 	return next
 }

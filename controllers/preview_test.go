@@ -194,6 +194,32 @@ func TestPreview(t *testing.T) {
 	}
 }
 
+// ownerless cannot tell whose a WHMCS order is.
+type ownerless struct{ client.Reader }
+
+func (o ownerless) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	var asked client.ListOptions
+	asked.ApplyOptions(opts)
+	if asked.FieldSelector != nil && strings.HasPrefix(asked.FieldSelector.String(), "status.whmcs.orderID=") {
+		return errors.New("the API server fails")
+	}
+	return o.Reader.List(ctx, list, opts...)
+}
+
+// TestPreviewOfAFailingCluster says what failed.
+func TestPreviewOfAFailingCluster(t *testing.T) {
+	ours := []whmcs.Order{{ID: 9, UserID: 5, Status: "Pending", Notes: "sfOrderId=" + previewOrder}}
+	p := previewer(t, &shelf{record: approved(nil)}, &till{methods: []whmcs.PayMethod{{ID: 1}}, orders: ours})
+	p.Cluster = ownerless{p.Cluster}
+	got, err := p.Preview(t.Context(), previewed(v1alpha1.ProvisioningOrderStatus{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Next.Action != RetryAction || !strings.Contains(got.Next.Message, "the API server fails") {
+		t.Errorf("next %+v, want a retry that says what failed", got.Next)
+	}
+}
+
 // TestPreviewSendsThePlannedForm compares the request with what a worker sends.
 func TestPreviewSendsThePlannedForm(t *testing.T) {
 	got, err := previewer(t, &shelf{record: approved(nil)}, &till{methods: []whmcs.PayMethod{{ID: 1}}}).Preview(t.Context(), previewed(v1alpha1.ProvisioningOrderStatus{}))

@@ -102,11 +102,15 @@ func (w *worker) withoutBilling(order *v1alpha1.ProvisioningOrder) outcome {
 	return w.waitFor(order, v1alpha1.WhmcsUnavailableReason, w.backend.BillingProblem, farSideFirst, farSideLongest)
 }
 
-// unavailable turns an error of a call that changed nothing into an outcome. WHMCS being away is waited for.
+// unavailable turns an error of a call that changed nothing into an outcome. WHMCS being away is waited for. After
+// an error of the API server the pass is repeated: neither the order nor Salesforce staff have anything to do with it.
 func (w *worker) unavailable(ctx context.Context, order *v1alpha1.ProvisioningOrder, err error) outcome {
+	_, ofCluster := errors.AsType[clusterError](err)
 	switch {
 	case ctx.Err() != nil:
 		return ahead()
+	case ofCluster:
+		return notClaimed(err)
 	case errors.Is(err, whmcs.ErrOpen):
 		out := w.waitFor(order, v1alpha1.WhmcsUnavailableReason,
 			"WHMCS failed repeatedly; its circuit breaker is open, and the order goes on by itself when it closes"+lastFailure(err), farSideLongest/2, farSideLongest)

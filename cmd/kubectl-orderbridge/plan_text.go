@@ -74,7 +74,7 @@ func (n planNext) words() string {
 	case controllers.StallAction:
 		text = "The order would wait for a person: " + n.Reason + ": " + n.Message
 	case controllers.RetryAction:
-		text = "An error would be tried again: " + n.Reason + ": " + n.Message
+		text = "An error would be tried again: " + strings.TrimPrefix(n.Reason+": "+n.Message, ": ")
 	}
 	if n.AfterRetry {
 		text = "The order has stalled. If it were tried again: " + text
