@@ -174,6 +174,7 @@ func whmcsLink(ctx context.Context, reader client.Reader, pipeline *v1alpha1.Pro
 		ReadTimeout:        spec.Timeouts.Read.Duration,
 		AddOrderTimeout:    spec.Timeouts.AddOrder.Duration,
 		AcceptOrderTimeout: spec.Timeouts.AcceptOrder.Duration,
+		Proxy:              http.ProxyFromEnvironment,
 		WrapTransport: func(next http.RoundTripper) http.RoundTripper {
 			return measured("whmcs", next, whmcs.ActionOf)
 		},

@@ -16,8 +16,8 @@ import (
 	"github.com/orderbridge/orderbridge/internal/whmcs"
 )
 
-// linkTo is a link to a WHMCS that gives an action the answer named, and else an empty success.
-func linkTo(t *testing.T, status int, answers map[string]string) *link[*whmcs.Client] {
+// answering is a WHMCS that gives an action the answer named, and else an empty success.
+func answering(t *testing.T, status int, answers map[string]string) *httptest.Server {
 	t.Helper()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer, ok := answers[r.PostFormValue("action")]
@@ -29,9 +29,19 @@ func linkTo(t *testing.T, status int, answers map[string]string) *link[*whmcs.Cl
 		_, _ = fmt.Fprint(w, answer)
 	}))
 	t.Cleanup(server.Close)
+	return server
+}
+
+func certificateOf(server *httptest.Server) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+}
+
+// linkTo is a link to such a WHMCS.
+func linkTo(t *testing.T, status int, answers map[string]string) *link[*whmcs.Client] {
+	t.Helper()
+	server := answering(t, status, answers)
 	client, err := whmcs.New(whmcs.Config{
-		URL: server.URL + "/includes/api.php", Identifier: "identifier", Secret: "secret",
-		CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
+		URL: server.URL + "/includes/api.php", Identifier: "identifier", Secret: "secret", CABundle: certificateOf(server),
 	})
 	if err != nil {
 		t.Fatal(err)

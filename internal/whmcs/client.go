@@ -180,6 +180,7 @@ func newTransport(cfg Config, roots *x509.CertPool) *http.Transport {
 	protocols.SetHTTP1(true)
 	return &http.Transport{
 		Proxy:                  cfg.Proxy,
+		OnProxyConnectResponse: refusedByProxy,
 		DialContext:            dial,
 		Protocols:              protocols,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ClientSessionCache: tls.NewLRUClientSessionCache(8)},

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -163,9 +165,17 @@ func TestNothingSent(t *testing.T) {
 				return nil, ctx.Err()
 			}
 		}, Busy, Timeout, "in time"},
-		"a proxy refuses": {func(_ *testing.T, cfg *Config) {
+		"no proxy can be chosen": {func(_ *testing.T, cfg *Config) {
 			cfg.Proxy = func(*http.Request) (*url.URL, error) { return nil, errors.New("secret reason") }
 		}, Busy, ConnectFailed, "could be set up"},
+		"a proxy refuses": {func(t *testing.T, cfg *Config) {
+			t.Helper()
+			cfg.Proxy = http.ProxyURL(refusingProxy(t))
+		}, Busy, ConnectFailed, "refuses to connect, with status 403"},
+		"a proxy is not there": {func(_ *testing.T, cfg *Config) {
+			cfg.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "127.0.0.1:1"})
+			cfg.dial = func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED }
+		}, Busy, ConnectFailed, "the proxy on the way to 127.0.0.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fake := newFake(t, says(`{"result":"success","orderid":"1","serviceids":"1"}`))
@@ -179,6 +189,29 @@ func TestNothingSent(t *testing.T) {
 				t.Errorf("the server saw %d requests, want 0", n)
 			}
 		})
+	}
+}
+
+// refusingProxy is a proxy that connects to nothing.
+func refusingProxy(t *testing.T) *url.URL {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "secret reason", http.StatusForbidden)
+	}))
+	t.Cleanup(server.Close)
+	proxy, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return proxy
+}
+
+// A read that a proxy refuses says so as well: nobody should look for a fault in WHMCS.
+func TestReadRefusedByAProxy(t *testing.T) {
+	c := newFake(t, says(`{"result":"success"}`)).client(t, func(cfg *Config) { cfg.Proxy = http.ProxyURL(refusingProxy(t)) })
+	_, err := c.WhmcsDetails(t.Context())
+	if ClassOf(err) != Busy || CodeOf(err) != ConnectFailed || !strings.Contains(err.Error(), "refuses to connect, with status 403") || strings.Contains(err.Error(), "secret") {
+		t.Errorf("got %v (%s, %s), want Busy, ConnectFailed with the proxy's status and nothing else of it", err, ClassOf(err), CodeOf(err))
 	}
 }
 

@@ -6,6 +6,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"net/http"
+	"net/url"
+	"strconv"
 	"syscall"
 )
 
@@ -44,14 +47,17 @@ func (c *Client) kindOf(ctx context.Context, err error) (code Code, detail strin
 	if errors.Is(err, context.Canceled) {
 		return Canceled, "the call was given up", false
 	}
+	op, isOp := errors.AsType[*net.OpError](err)
+	if isOp && op.Op == opProxyConnect {
+		return ConnectFailed, c.proxyDetail(op), true
+	}
 	if code, detail, ok := c.tlsKind(err); ok {
 		return code, detail, true
 	}
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return NameNotResolved, "the name of " + c.host + " cannot be resolved: check the URL and DNS", true
 	}
-	op, isOp := errors.AsType[*net.OpError](err)
-	before = isOp && (op.Op == "dial" || op.Op == "proxyconnect")
+	before = isOp && op.Op == "dial"
 	if isOp && (op.Op == "remote error" || op.Op == "local error") {
 		// An alert may also end a connection that is in use: it proves nothing.
 		return TLSFailed, "the TLS connection to " + c.host + " was refused", false
@@ -69,6 +75,31 @@ func (c *Client) kindOf(ctx context.Context, err error) (code Code, detail strin
 		return ConnectFailed, c.host + " cannot be reached: check the URL, firewalls and network policies", true
 	}
 	return ConnectionLost, "the connection to " + c.host + " broke before an answer was complete", false
+}
+
+// opProxyConnect is how net/http calls setting up a connection to a proxy.
+const opProxyConnect = "proxyconnect"
+
+// proxyRefusal is the status of a proxy that does not connect to where it is asked to.
+type proxyRefusal int
+
+func (r proxyRefusal) Error() string { return "status " + strconv.Itoa(int(r)) }
+
+// refusedByProxy makes an error of such an answer of a proxy. The one that net/http makes of it could not be told from
+// that of a connection that broke.
+func refusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+	if answer.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &net.OpError{Op: opProxyConnect, Err: proxyRefusal(answer.StatusCode)}
+}
+
+// proxyDetail says what a proxy failed at.
+func (c *Client) proxyDetail(err error) string {
+	if refusal, ok := errors.AsType[proxyRefusal](err); ok {
+		return "the proxy on the way to " + c.host + " refuses to connect, with " + refusal.Error() + ": check its rules, and HTTPS_PROXY and NO_PROXY"
+	}
+	return "the proxy on the way to " + c.host + " cannot be reached: check HTTPS_PROXY and NO_PROXY, and whether it runs"
 }
 
 func (c *Client) tlsKind(err error) (Code, string, bool) {
