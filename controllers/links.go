@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
 	"github.com/orderbridge/orderbridge/internal/intake"
@@ -165,6 +166,7 @@ func whmcsLink(ctx context.Context, reader client.Reader, pipeline *v1alpha1.Pro
 	if digest == l.digest {
 		return nil
 	}
+	logger := log.FromContext(ctx)
 	c, err := whmcs.New(whmcs.Config{
 		URL:                spec.URL,
 		Identifier:         string(data["identifier"]),
@@ -175,6 +177,9 @@ func whmcsLink(ctx context.Context, reader client.Reader, pipeline *v1alpha1.Pro
 		AddOrderTimeout:    spec.Timeouts.AddOrder.Duration,
 		AcceptOrderTimeout: spec.Timeouts.AcceptOrder.Duration,
 		Proxy:              http.ProxyFromEnvironment,
+		OnOddAnswer: func(action, text string) {
+			logger.Info("WHMCS gave an odd answer", "action", action, "problem", text)
+		},
 		WrapTransport: func(next http.RoundTripper) http.RoundTripper {
 			return measured("whmcs", next, whmcs.ActionOf)
 		},
@@ -187,7 +192,7 @@ func whmcsLink(ctx context.Context, reader client.Reader, pipeline *v1alpha1.Pro
 }
 
 // probeInterval is the shortest time between two looks for a sign of life of WHMCS. It is a little below lookInterval, so
-// that every look makes one.
+// that a look that comes by itself makes one, and one that something brought early mostly does not.
 const probeInterval = 4 * time.Second
 
 // heldBack is what is wrong with a WHMCS that failed repeatedly.

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"context"
 	"encoding/pem"
 	"fmt"
 	"net/http"
@@ -9,8 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
 	"github.com/orderbridge/orderbridge/internal/whmcs"
@@ -48,6 +54,39 @@ func linkTo(t *testing.T, status int, answers map[string]string) *link[*whmcs.Cl
 	}
 	t.Cleanup(client.CloseIdleConnections)
 	return &link[*whmcs.Client]{client: client}
+}
+
+// linkOf is the link to a WHMCS that a pipeline makes.
+func linkOf(ctx context.Context, t *testing.T, url, ca string) *link[*whmcs.Client] {
+	t.Helper()
+	pipeline := testPipeline(url)
+	pipeline.Spec.Whmcs.CABundle = ca
+	pipeline.Spec.Whmcs.CredentialsSecretRef.Name = "whmcs"
+	r := pipelineStage(t, interceptor.Funcs{}, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: pipeline.Namespace, Name: "whmcs"},
+		Data:       map[string][]byte{"identifier": []byte("identifier"), "secret": []byte("secret")},
+	})
+	l := &link[*whmcs.Client]{}
+	if err := whmcsLink(ctx, r.Reader, pipeline, l); err != nil || l.problem != nil {
+		t.Fatalf("%v, %v", err, l.problem)
+	}
+	return l
+}
+
+// TestOddAnswersAreLogged: what PHP prints before an answer is passed over, but whoever runs that WHMCS should turn it off.
+func TestOddAnswersAreLogged(t *testing.T) {
+	server := answering(t, http.StatusOK, map[string]string{"WhmcsDetails": `<b>Notice</b>: Undefined index{"result":"success"}`})
+	var logged []string
+	logger := funcr.New(func(_, line string) { logged = append(logged, line) }, funcr.Options{})
+	l := linkOf(log.IntoContext(t.Context(), logger), t, server.URL+"/includes/api.php", string(certificateOf(server)))
+	for range 2 {
+		if _, err := l.client.WhmcsDetails(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(logged) != 1 || !strings.Contains(logged[0], "WhmcsDetails") || !strings.Contains(logged[0], "display_errors") || strings.Contains(logged[0], "Undefined") {
+		t.Errorf("logged %q, want one line that says what to do and nothing of the answer", logged)
+	}
 }
 
 const (

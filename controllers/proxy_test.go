@@ -11,10 +11,6 @@ import (
 	"slices"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
-
 	"github.com/orderbridge/orderbridge/internal/whmcs"
 )
 
@@ -74,18 +70,7 @@ func TestWhmcsBehindAProxy(t *testing.T) {
 // callProxied reads from and orders in WHMCS by a client that is made as for a pipeline.
 func callProxied(t *testing.T, ca string) {
 	t.Helper()
-	pipeline := testPipeline("https://billing.example.com/includes/api.php")
-	pipeline.Spec.Whmcs.CABundle = ca
-	pipeline.Spec.Whmcs.CredentialsSecretRef.Name = "whmcs"
-	credentials := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: pipeline.Namespace, Name: "whmcs"},
-		Data:       map[string][]byte{"identifier": []byte("identifier"), "secret": []byte("secret")},
-	}
-	r := pipelineStage(t, interceptor.Funcs{}, credentials)
-	var l link[*whmcs.Client]
-	if err := whmcsLink(t.Context(), r.Reader, pipeline, &l); err != nil || l.problem != nil {
-		t.Fatalf("%v, %v", err, l.problem)
-	}
+	l := linkOf(t.Context(), t, "https://billing.example.com/includes/api.php", ca)
 	if _, err := l.client.WhmcsDetails(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -129,13 +129,13 @@ func (c *Client) interpret(ctx context.Context, action string, status int, body 
 	case err != nil:
 		return nil, withoutJSON(action, status, "the answer is no WHMCS answer: "+err.Error())
 	}
-	if answered.at > 0 && c.odd != nil {
-		c.odd(action, "Text before the JSON answer: turn off display_errors in WHMCS' PHP")
+	if answered.at > 0 {
+		c.odd(action, "there is text before the JSON: turn off display_errors in WHMCS' PHP", "")
 	}
 	switch head.verdict() {
 	case "success":
-		if head.Warning != "" && c.odd != nil {
-			c.odd(action, "The answer carries a warning: "+c.sanitise(string(head.Warning)))
+		if head.Warning != "" {
+			c.odd(action, "it carries a warning: ", string(head.Warning))
 		}
 		return &answer{object: answered.object, status: status, head: head}, nil
 	case "error":
@@ -144,6 +144,16 @@ func (c *Client) interpret(ctx context.Context, action string, status int, body 
 	return nil, &Error{
 		Action: action, Class: Unknown, Code: UnclearAnswer, HTTPStatus: status, Answered: true,
 		Message: c.sanitise(head.text()), Detail: "a warning without a result does not tell whether it was done",
+	}
+}
+
+// odd tells of an answer that is not clean, unless it was told of one like it.
+func (c *Client) odd(action, oddity, text string) {
+	if c.onOdd == nil {
+		return
+	}
+	if _, told := c.oddities.LoadOrStore([2]string{action, oddity}, true); !told {
+		c.onOdd(action, oddity+c.sanitise(text))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -49,8 +50,8 @@ type Config struct {
 	// send a request more than once; ActionOf tells the action of a request.
 	WrapTransport func(http.RoundTripper) http.RoundTripper
 	// OnOddAnswer is told of answers that were understood although they were
-	// not clean, for instance with PHP notices before the JSON. The text is
-	// ours and stable. May be nil.
+	// not clean, for instance with PHP notices before the JSON: once for each
+	// action and oddness, since they mostly come with every answer. May be nil.
 	OnOddAnswer func(action, text string)
 
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -66,7 +67,8 @@ type Client struct {
 	readTimeout time.Duration
 	reading     http.RoundTripper
 	mutating    http.RoundTripper
-	odd         func(action, text string)
+	onOdd       func(action, text string)
+	oddities    sync.Map // what onOdd was told of
 	close       func()
 }
 
@@ -97,7 +99,7 @@ func New(cfg Config) (*Client, error) {
 			actionAddOrder:    withDefault(cfg.AddOrderTimeout, 60*time.Second),
 			actionAcceptOrder: withDefault(cfg.AcceptOrderTimeout, 180*time.Second),
 		},
-		odd: cfg.OnOddAnswer,
+		onOdd: cfg.OnOddAnswer,
 	}
 	c.setTransports(cfg, roots)
 	return c, nil

@@ -187,16 +187,24 @@ func TestReadsRejectWhatTheyCannotUnderstand(t *testing.T) {
 	}
 }
 
-func TestOddAnswersAreReported(t *testing.T) {
-	fake := newFake(t, says("Notice: x\n"+`{"result":"success","warning":"old <b>feature</b>","whmcs":{}}`))
+// PHP prints its notices with every answer; nobody reads a log of a thousand.
+func TestOddAnswersAreReportedOnce(t *testing.T) {
+	fake := newFake(t, says("Notice: x\n"+`{"result":"success","warning":"old <b>feature</b> of jane@example.com","whmcs":{},"paymethods":[]}`))
 	var got []string
 	c := fake.client(t, func(cfg *Config) { cfg.OnOddAnswer = func(action, text string) { got = append(got, action+": "+text) } })
-	if _, err := c.WhmcsDetails(t.Context()); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if _, err := c.WhmcsDetails(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.GetPayMethods(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
 	}
 	want := []string{
-		"WhmcsDetails: Text before the JSON answer: turn off display_errors in WHMCS' PHP",
-		"WhmcsDetails: The answer carries a warning: old feature",
+		"WhmcsDetails: there is text before the JSON: turn off display_errors in WHMCS' PHP",
+		"WhmcsDetails: it carries a warning: old feature of [mail address]",
+		"GetPayMethods: there is text before the JSON: turn off display_errors in WHMCS' PHP",
+		"GetPayMethods: it carries a warning: old feature of [mail address]",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("reports (-want +got):\n%s", diff)
