@@ -149,11 +149,10 @@ func (m *markerMemory) reliable(sent []v1alpha1.Marker) bool {
 	return slices.ContainsFunc(sent, func(name v1alpha1.Marker) bool { return m.stored[name] == v1alpha1.MarkerStoredYes })
 }
 
-// learn takes over what reading one order back showed, and returns the whole list if something changed.
-func (m *markerMemory) learn(seen map[v1alpha1.Marker]bool) []v1alpha1.MarkerStatus {
+// learn takes over what reading one order back showed, and tells whether something changed.
+func (m *markerMemory) learn(seen map[v1alpha1.Marker]bool) (changed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	changed := false
 	for name, there := range seen {
 		stored := v1alpha1.MarkerStoredNo
 		if there {
@@ -164,20 +163,13 @@ func (m *markerMemory) learn(seen map[v1alpha1.Marker]bool) []v1alpha1.MarkerSta
 			changed = true
 		}
 	}
-	if !changed {
-		return nil
-	}
-	return m.list()
+	return changed
 }
 
-// known is the whole list.
+// known is what is known of each marker.
 func (m *markerMemory) known() []v1alpha1.MarkerStatus {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.list()
-}
-
-func (m *markerMemory) list() []v1alpha1.MarkerStatus {
 	var list []v1alpha1.MarkerStatus
 	for _, name := range []v1alpha1.Marker{v1alpha1.NotesMarker, v1alpha1.LineDomainMarker, v1alpha1.CustomFieldMarker} {
 		if stored, ok := m.stored[name]; ok {

@@ -15,6 +15,11 @@ func NewBackend(backend Backend, known []v1alpha1.MarkerStatus) *Backend {
 	return &backend
 }
 
+// Known is what is known of this WHMCS storing the order's key: what NewBackend was given, and what orders showed since.
+func (b *Backend) Known() []v1alpha1.MarkerStatus {
+	return b.Markers.known()
+}
+
 // Prepare readies the reconciler for Reconcile being called by hand, without a manager.
 func (r *OrderReconciler) Prepare() {
 	r.prepare()

@@ -44,8 +44,8 @@ type OrderReconciler struct {
 	Namespace string
 	// Wake receives orders that should be looked at now, because what they wait for may have come.
 	Wake chan event.GenericEvent
-	// Learnt is told what was found out about the markers of a pipeline.
-	Learnt func(ctx context.Context, pipeline types.NamespacedName, markers []v1alpha1.MarkerStatus)
+	// Learnt is told of a pipeline for which something was found out about the markers.
+	Learnt func(pipeline types.NamespacedName)
 
 	pace   *pacer
 	gate   *clientGate

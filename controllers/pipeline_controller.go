@@ -329,6 +329,6 @@ func knownMarkers(pipeline *v1alpha1.ProvisioningPipeline) []v1alpha1.MarkerStat
 }
 
 // Learnt has the status say what was found out about the markers of a pipeline. That it is lost only means finding out again.
-func (r *PipelineReconciler) Learnt(_ context.Context, name types.NamespacedName, _ []v1alpha1.MarkerStatus) {
+func (r *PipelineReconciler) Learnt(name types.NamespacedName) {
 	r.lookAgain(name)
 }

@@ -217,7 +217,7 @@ func (p Previewer) worker(ctx context.Context, namespace string) (*worker, *noCl
 	return &worker{
 		clock: p.Clock, reader: p.Cluster, writer: claims, backend: backend, pace: newPacer(), gate: newClientGate(),
 		others: clusterOwners{cache: openOrders{p.Cluster}, reader: p.Cluster, namespace: namespace, backends: backends},
-		learnt: func(context.Context, types.NamespacedName, []v1alpha1.MarkerStatus) {},
+		learnt: func(types.NamespacedName) {},
 	}, claims, nil
 }
 

@@ -226,8 +226,8 @@ func (w *worker) learn(ctx context.Context, order *v1alpha1.ProvisioningOrder, s
 	maps.DeleteFunc(seen, func(name v1alpha1.Marker, _ bool) bool {
 		return !slices.Contains(sentMarkers(order, w.backend.fields), name)
 	})
-	if list := markers.learn(seen); list != nil {
-		w.learnt(ctx, w.pipeline(order), list)
+	if markers.learn(seen) {
+		w.learnt(w.pipeline(order))
 	}
 	return nil
 }

@@ -30,8 +30,8 @@ type worker struct {
 	gate     *clientGate
 	// others finds what other orders hold.
 	others owners
-	// learnt is told what was found out about the markers.
-	learnt func(ctx context.Context, pipeline types.NamespacedName, markers []v1alpha1.MarkerStatus)
+	// learnt is told of a pipeline for which something was found out about the markers.
+	learnt func(pipeline types.NamespacedName)
 
 	// began is the status with which the pass began.
 	began v1alpha1.ProvisioningOrderStatus

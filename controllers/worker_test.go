@@ -322,12 +322,12 @@ func TestLearnsWhatWasSent(t *testing.T) {
 			order.Status.Whmcs = &v1alpha1.WhmcsOrder{OrderID: 11}
 			order.Status.Calls = []v1alpha1.Call{call(v1alpha1.AddOrderCall, settled(test.outcome))}
 			w := workerWith(&books{order: test.theirs}, neighbours{}, modelEpoch)
-			w.learnt = func(context.Context, types.NamespacedName, []v1alpha1.MarkerStatus) {}
+			w.learnt = func(types.NamespacedName) {}
 			w.backend.Markers = newMarkerMemory([]v1alpha1.Marker{test.marker}, nil)
 			if err := w.learn(t.Context(), order, nil); err != nil {
 				t.Fatal(err)
 			}
-			if got := w.backend.Markers.list(); len(got) != 1 || got[0].Stored != test.want {
+			if got := w.backend.Markers.known(); len(got) != 1 || got[0].Stored != test.want {
 				t.Errorf("learnt %v, want %s", got, test.want)
 			}
 		})

@@ -89,7 +89,7 @@ func (w *world) reconcile(t *testing.T, order *v1alpha1.ProvisioningOrder) []whm
 	}, nil))
 	r := &controllers.OrderReconciler{
 		Client: alone{w.cluster}, Reader: w.cluster, Recorder: &events.FakeRecorder{}, Clock: clock.RealClock{}, Backends: backends,
-		Namespace: order.Namespace, Learnt: func(context.Context, types.NamespacedName, []v1alpha1.MarkerStatus) {},
+		Namespace: order.Namespace, Learnt: func(types.NamespacedName) {},
 	}
 	r.Prepare()
 	for range 20 {

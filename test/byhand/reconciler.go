@@ -54,7 +54,7 @@ func (f *Far) Reconciler(o Options) (*controllers.OrderReconciler, error) {
 	backends.Set(types.NamespacedName{Namespace: o.Namespace, Name: Pipeline}, backend)
 	rec := &controllers.OrderReconciler{
 		Client: o.Client, Reader: o.Client, Recorder: o.Recorder, Clock: o.Clock, Backends: backends, Namespace: o.Namespace,
-		Learnt: func(_ context.Context, _ types.NamespacedName, markers []v1alpha1.MarkerStatus) { o.Learnt(markers) },
+		Learnt: func(types.NamespacedName) { o.Learnt(backend.Known()) },
 	}
 	rec.Prepare()
 	return rec, nil
