@@ -105,7 +105,9 @@ func (c *checker) rule(s *scope, own *lineRule, path string) {
 		"fill in the field on the product, or add the product to the mapping")
 	cycles, cycleAt := check(c, s, &own.cycle, &general.cycle, path, "cycle", "billing cycle",
 		"fill in the field on the product, or add the word to cycles")
+	c.domain(s, own, path)
 	options := c.options(s, own, path)
+	customFields := foreseeByID(c, s, general.customFields, own.customFields, path, "customFields")
 	if c.whmcs == nil {
 		return
 	}
@@ -121,7 +123,7 @@ func (c *checker) rule(s *scope, own *lineRule, path string) {
 		for _, o := range options {
 			c.option(w, o)
 		}
-		c.customFields(w, own, path)
+		c.customFields(w, customFields, path)
 	}
 }
 
@@ -167,46 +169,72 @@ func (c *checker) cycle(w *WHMCSProduct, cycle, path string) {
 	c.add(Error, path, fmt.Sprintf("WHMCS product %d has no price for %s", w.PID, cycle), hint)
 }
 
-// chosenOption is a config option that a line would be ordered with.
-type chosenOption struct {
-	id     int64
-	values []int64
-	path   string
+// domain checks the domain in effect.
+func (c *checker) domain(s *scope, own *lineRule, path string) {
+	v, at := &own.domain, path+".domain"
+	if !v.set() {
+		v, at = &c.m.line.domain, "line.domain"
+	}
+	if _, err := v.outlook(s); err != nil {
+		c.failed(at, err)
+	}
 }
 
-// options returns the config options that a rule makes of a product.
-func (c *checker) options(s *scope, own *lineRule, path string) []chosenOption {
-	byID := map[int64]chosenOption{}
+// foreseen is a config option or a custom field that a line may be ordered with.
+type foreseen[T any] struct {
+	id     int64
+	values []T
+	// dry says that it may give nothing, so that what it would replace may stay.
+	dry  bool
+	path string
+}
+
+// foreseeByID evaluates the entries of line and of a rule, in the order in which Plan does. Those that certainly give
+// nothing are left out.
+func foreseeByID[T any](c *checker, s *scope, general, own []idValue[T], path, key string) []foreseen[T] {
+	var out []foreseen[T]
+	for _, part := range []struct {
+		list []idValue[T]
+		path string
+	}{{general, "line"}, {own, path}} {
+		for i := range part.list {
+			id := part.list[i].id
+			at := fmt.Sprintf("%s.%s.%d", part.path, key, id)
+			o, err := part.list[i].value.outlook(s)
+			switch {
+			case err != nil:
+				c.failed(at, err)
+			case len(o.values) > 0 || o.open:
+				out = append(out, foreseen[T]{id, o.values, o.dry, at})
+			}
+		}
+	}
+	return out
+}
+
+// options returns the config options that a rule makes of a product. Several with the same id are possible if it depends
+// on the order which of them it gets.
+func (c *checker) options(s *scope, own *lineRule, path string) []foreseen[int64] {
+	var out []foreseen[int64]
 	if name := c.m.fields.configOptions; name != "" && !isEmpty(field(s.product, name)) {
 		options, err := parseOptions(field(s.product, name))
 		if err != nil {
 			c.add(Error, "salesforce.product.configOptions", fmt.Sprintf("product.%s: %s", name, err), `write a JSON object of option id and value, such as {"12": 34}`)
 		}
 		for id, v := range options {
-			byID[id] = chosenOption{id, []int64{v}, "salesforce.product.configOptions"}
+			out = append(out, foreseen[int64]{id: id, values: []int64{v}, path: "salesforce.product.configOptions"})
 		}
 	}
-	for _, part := range []struct {
-		list []idValue[int64]
-		path string
-	}{{c.m.line.configOptions, "line"}, {own.configOptions, path}} {
-		for i := range part.list {
-			at := fmt.Sprintf("%s.configOptions.%d", part.path, part.list[i].id)
-			o, err := part.list[i].value.outlook(s)
-			if err != nil {
-				c.failed(at, err)
-			}
-			byID[part.list[i].id] = chosenOption{part.list[i].id, o.values, at}
+	for _, f := range foreseeByID(c, s, c.m.line.configOptions, own.configOptions, path, "configOptions") {
+		if !f.dry {
+			out = slices.DeleteFunc(out, func(before foreseen[int64]) bool { return before.id == f.id })
 		}
-	}
-	out := make([]chosenOption, 0, len(byID))
-	for _, o := range byID {
-		out = append(out, o)
+		out = append(out, f)
 	}
 	return out
 }
 
-func (c *checker) option(w *WHMCSProduct, o chosenOption) {
+func (c *checker) option(w *WHMCSProduct, o foreseen[int64]) {
 	i := slices.IndexFunc(w.ConfigOptions, func(x WHMCSConfigOption) bool { return x.ID == o.id })
 	if i < 0 {
 		c.add(Error, o.path, fmt.Sprintf("WHMCS product %d has no config option %d", w.PID, o.id), "correct the id, or assign the option group to the product in WHMCS")
@@ -228,19 +256,13 @@ func (c *checker) option(w *WHMCSProduct, o chosenOption) {
 	}
 }
 
-func (c *checker) customFields(w *WHMCSProduct, own *lineRule, path string) {
+func (c *checker) customFields(w *WHMCSProduct, list []foreseen[string], path string) {
 	set := map[int64]bool{}
-	for _, part := range []struct {
-		list []idValue[string]
-		path string
-	}{{c.m.line.customFields, "line"}, {own.customFields, path}} {
-		for _, f := range part.list {
-			set[f.id] = true
-			if !slices.ContainsFunc(w.CustomFields, func(x WHMCSCustomField) bool { return x.ID == f.id }) {
-				c.add(Warning, fmt.Sprintf("%s.customFields.%d", part.path, f.id),
-					fmt.Sprintf("the order form of WHMCS product %d shows no custom field %d", w.PID, f.id),
-					"correct the id, or tick Show on Order Form for the field in WHMCS")
-			}
+	for _, f := range list {
+		set[f.id] = true
+		if !slices.ContainsFunc(w.CustomFields, func(x WHMCSCustomField) bool { return x.ID == f.id }) {
+			c.add(Warning, f.path, fmt.Sprintf("the order form of WHMCS product %d shows no custom field %d", w.PID, f.id),
+				"correct the id, or tick Show on Order Form for the field in WHMCS")
 		}
 	}
 	for _, x := range w.CustomFields {

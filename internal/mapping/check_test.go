@@ -113,13 +113,63 @@ products:
 // TestCheckAgreesWithPlan proves that a product without a finding can be ordered, and one with an error cannot, as far
 // as the product alone decides.
 func TestCheckAgreesWithPlan(t *testing.T) {
-	m := parse(t, "version: 1\nclient: 9\nsalesforce: {item: {billingCycle: \"\"}}\n")
-	for _, product := range shelf().Products {
-		findings := m.Check(Catalogue{Products: []map[string]any{product}})
-		_, err := m.Plan(oneLine(nil, with(map[string]any{"WHMCS_Product_Id__c": nil, "Billing_Cycle__c": nil}, product)))
-		if (len(findings) > 0) != (err != nil) {
-			t.Errorf("%s: findings %v, and the plan says %v", product["StockKeepingUnit"], findings, err)
-		}
+	tests := map[string]string{
+		"defaults":                      "",
+		"required custom field":         "line: {customFields: {198: {field: product.Portal_ConfigOptions_JSON__c, required: true}}}\n",
+		"required custom field of rule": "products: [{sku: \"*\", customFields: {198: {field: product.Portal_ConfigOptions_JSON__c, required: true}}}]\n",
+		"domain":                        "line: {domain: {cel: product.Portal_ConfigOptions_JSON__c.lowerAscii()}}\n",
+		"domain of rule":                "products: [{sku: \"*\", domain: {cel: product.Portal_ConfigOptions_JSON__c.lowerAscii()}}]\n",
+		"domain that a rule replaces":   "line: {domain: {cel: product.Portal_ConfigOptions_JSON__c.lowerAscii()}}\nproducts: [{sku: \"*\", domain: x}]\n",
+	}
+	for name, entries := range tests {
+		t.Run(name, func(t *testing.T) {
+			m := parse(t, "version: 1\nclient: 9\nsalesforce: {item: {billingCycle: \"\"}}\n"+entries)
+			for _, product := range shelf().Products {
+				findings := m.Check(Catalogue{Products: []map[string]any{product}})
+				_, err := m.Plan(oneLine(nil, with(map[string]any{"WHMCS_Product_Id__c": nil, "Billing_Cycle__c": nil}, product)))
+				if (len(findings) > 0) != (err != nil) {
+					t.Errorf("%s: findings %v, and the plan says %v", product["StockKeepingUnit"], findings, err)
+				}
+			}
+		})
+	}
+}
+
+// TestCheckSeesTheOptionsOfPlan holds what is certainly not ordered against nothing, and what may be ordered against WHMCS.
+func TestCheckSeesTheOptionsOfPlan(t *testing.T) {
+	const (
+		unknownOption = "WHMCS product 1 has no config option 99"
+		unknownChoice = "config option 12 has no choice 999"
+		unknownField  = "the order form of WHMCS product 1 shows no custom field 777"
+	)
+	tests := map[string]struct {
+		entries, json string
+		want          []string
+	}{
+		"nothing from the product":       {entries: "line: {configOptions: {99: {field: product.Disk__c}}}"},
+		"something from the order":       {entries: "line: {configOptions: {99: {field: order.Disk__c}}}", want: []string{unknownOption}},
+		"nothing replaces nothing":       {entries: "line: {configOptions: {12: {field: product.Disk__c}}}", json: `{"12": 999}`, want: []string{unknownChoice}},
+		"perhaps something from orders":  {entries: "line: {configOptions: {12: {field: order.Disk__c}}}", json: `{"12": 999}`, want: []string{unknownChoice}},
+		"certainly something else":       {entries: "line: {configOptions: {12: [{field: order.Disk__c}, 101]}}", json: `{"12": 999}`},
+		"the rule gives nothing":         {entries: "line: {configOptions: {12: 999}}\nproducts: [{sku: X, configOptions: {12: {field: product.Disk__c}}}]", want: []string{unknownChoice}},
+		"the rule gives something else":  {entries: "line: {configOptions: {12: 999}}\nproducts: [{sku: X, configOptions: {12: 101}}]"},
+		"a custom field without a value": {entries: "line: {customFields: {777: {field: product.Disk__c}}}"},
+		"a custom field with a value":    {entries: "line: {customFields: {777: x}}", want: []string{unknownField}},
+		"required, unless orders do":     {entries: "line: {customFields: {198: [{field: order.Disk__c}, {field: product.Disk__c, required: true}]}}"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			cat := Catalogue{WHMCS: shelf().WHMCS, Products: []map[string]any{{
+				"StockKeepingUnit": "X", "WHMCS_Product_Id__c": 1.0, "Billing_Cycle__c": "Monthly", "Portal_ConfigOptions_JSON__c": tt.json,
+			}}}
+			var got []string
+			for _, f := range parse(t, "version: 1\nclient: 9\n"+tt.entries+"\n").Check(cat) {
+				got = append(got, f.Message)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

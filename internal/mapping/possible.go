@@ -57,8 +57,10 @@ func (v *value[T]) outlook(s *scope) (o outlook[T], err error) {
 			}
 			continue
 		}
-		one := value[T]{sources: v.sources[i : i+1], convert: v.convert}
-		got, ok, err := one.eval(s)
+		got, ok, err := src.eval(s, v.convert)
+		if err == nil && !ok && src.required && !o.open { // else an order may bring a value before this source is asked
+			err = &valueError{src.name(), src.nothing(s)}
+		}
 		if err != nil {
 			return o, err
 		}
