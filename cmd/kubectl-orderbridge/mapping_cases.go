@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
 	"github.com/orderbridge/orderbridge/internal/mapping"
+	"github.com/orderbridge/orderbridge/internal/mapping/file"
 	"github.com/orderbridge/orderbridge/internal/salesforce"
 )
 
@@ -112,6 +114,15 @@ func readCases(name string) (*casesFile, error) {
 
 func parseCases(name string, data []byte) (*casesFile, error) {
 	f := &casesFile{name: name, lines: strings.Split(string(data), "\n")}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(data, &doc); err != nil {
+		return nil, fmt.Errorf("%s has not the form of cases: %w", name, err)
+	}
+	for _, root := range doc.Content {
+		if err := plainKeys(root); err != nil {
+			return nil, fmt.Errorf("%s:%w", name, err)
+		}
+	}
 	if err := kubeyaml.UnmarshalStrict(data, f); err != nil {
 		return nil, fmt.Errorf("%s has not the form of cases: %s", name, withoutDecoder(err))
 	}
@@ -122,10 +133,6 @@ func parseCases(name string, data []byte) (*casesFile, error) {
 		return nil, fmt.Errorf("%s has no cases", name)
 	}
 	if err := f.Pipeline.complete(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	seen := map[string]bool{}
@@ -141,6 +148,59 @@ func parseCases(name string, data []byte) (*casesFile, error) {
 		seen[c.Name] = true
 	}
 	return f, nil
+}
+
+// plainKeys refuses what the decoder of JSON reads and an update, which looks for keys in the text, would not find: keys in
+// another case, merge keys, and aliases in the place of cases.
+func plainKeys(root *yaml.Node) error {
+	if err := keysAmong(root, keysOf[casesFile]()); err != nil {
+		return err
+	}
+	if err := keysAmong(entry(root, "pipeline"), keysOf[casesPipeline]()); err != nil {
+		return err
+	}
+	cases := entry(root, "cases")
+	if cases == nil {
+		return nil
+	}
+	for _, node := range append([]*yaml.Node{cases}, cases.Content...) {
+		if node.Kind == yaml.AliasNode {
+			return fmt.Errorf("%d: the alias *%s cannot stand here: write out what it stands for", node.Line, node.Value)
+		}
+		if err := keysAmong(node, keysOf[mappingCase]()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keysAmong refuses keys of a YAML mapping that are not among the names.
+func keysAmong(node *yaml.Node, names []string) error {
+	if node == nil || node.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		switch key := node.Content[i]; {
+		case key.Kind == yaml.AliasNode:
+			return fmt.Errorf("%d: the alias *%s cannot stand here: write out what it stands for", key.Line, key.Value)
+		case key.Value == "<<":
+			return fmt.Errorf("%d: the merge key << cannot stand here: write out what it stands for", key.Line)
+		case !slices.Contains(names, key.Value):
+			return fmt.Errorf("%d: unknown key %q: %s", key.Line, key.Value, file.Suggest(key.Value, names, "the keys here are "))
+		}
+	}
+	return nil
+}
+
+// keysOf are the keys of a struct in JSON.
+func keysOf[T any]() []string {
+	var names []string
+	for field := range reflect.TypeFor[T]().Fields() {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // withoutDecoder is what a decoder complains about, without what it was doing.

@@ -41,6 +41,10 @@ func FuzzCases(f *testing.F) {
 	f.Add([]byte(casesText))
 	f.Add([]byte(casesWith("clientid=12\n", "expect: a=b\n", "miss: GateClosed\n")))
 	f.Add([]byte("version: 1\ncases:\n- name: a\n  order: {Id: 8014x000000ABCDAA4}\n  miss: X\n\n\n# end"))
+	f.Add([]byte("version: 1\nCases:\n- name: a\n  Order: {Id: 8014x000000ABCDAA4}\n  Expect: a=b\n"))
+	f.Add([]byte("version: 1\n<<: {cases: [{name: a, order: {Id: 8014x000000ABCDAA4}}]}\n"))
+	f.Add([]byte("version: 1\ncases:\n- &x\n  name: a\n  order: {Id: 8014x000000ABCDAA4}\n- *x\n"))
+	f.Add([]byte("pipeline: {paymentMethod: &cases version}\n*cases : 1\nCases:\n- {name: a}\n"))
 	source := mappingFile{text: []byte(portalMapping)}
 	m, _ := source.parse()
 	f.Fuzz(func(t *testing.T, data []byte) {
