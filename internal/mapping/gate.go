@@ -49,6 +49,9 @@ func (c *compiler) compileGate(g *file.Gate) gate {
 		field := gateField{path: path, soql: name}
 		for i, v := range f.Values {
 			value := number(v.Value)
+			if isEmpty(value) {
+				value = nil // SOQL finds empty fields with an empty text too
+			}
 			if slices.ContainsFunc(field.values, func(o any) bool { return sameValue(o, value) }) {
 				c.problem(fmt.Sprintf("%s[%d]", at, i), describe(value)+" stands here twice", "delete one of them")
 				continue

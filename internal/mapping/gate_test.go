@@ -42,6 +42,22 @@ func TestGate(t *testing.T) {
 	}
 }
 
+// TestEmptyTextInGateIsAnEmptyField proves that the gate and its SOQL mean the same by a text without a visible character.
+func TestEmptyTextInGateIsAnEmptyField(t *testing.T) {
+	for _, empty := range []string{`""`, `" "`, "null"} {
+		m := parse(t, "version: 1\nclient: 9\ngate: {order.Activation_Status__c: [Activating, "+empty+"]}\n")
+		for _, value := range []any{nil, "", " ", "Activating"} {
+			if err := m.Gate(map[string]any{"Activation_Status__c": value}); err != nil {
+				t.Errorf("%s: a status of %#v closes the gate: %v", empty, value, err)
+			}
+		}
+		const want = "(Activation_Status__c = 'Activating' OR Activation_Status__c = null)"
+		if got := m.GateSOQL(); got != want {
+			t.Errorf("%s: GateSOQL() = %s, want %s", empty, got, want)
+		}
+	}
+}
+
 func TestGateSOQLEscapes(t *testing.T) {
 	m := parse(t, "version: 1\nclient: 9\ngate: {order.Status: [\"O'Brien \\\\ x\\n\"]}\n")
 	const want = `Status = 'O\'Brien \\ x\n'`
