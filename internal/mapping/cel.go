@@ -207,7 +207,7 @@ func selectPath(a *ast.AST, e ast.Expr, lines string) (*fieldPath, error) {
 		return nil, nil
 	}
 	switch last := names[len(names)-1]; {
-	case last == lines && root == rootOrder && len(names) == 1:
+	case strings.EqualFold(last, lines) && root == rootOrder && len(names) == 1:
 		return nil, nil // the lines are always read
 	case isRelationship(last):
 		names = append(names, "Id")
@@ -217,11 +217,11 @@ func selectPath(a *ast.AST, e ast.Expr, lines string) (*fieldPath, error) {
 
 // isRelationship reports whether a name leads to another record.
 func isRelationship(name string) bool {
-	if strings.HasSuffix(name, "__r") {
+	if isCustomRelationship(name) {
 		return true
 	}
 	for _, fields := range standardFields {
-		if t := fields[name]; t != nil && t.Kind() == types.StructKind {
+		if t := typeIn(fields, name); t != nil && t.Kind() == types.StructKind {
 			return true
 		}
 	}

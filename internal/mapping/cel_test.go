@@ -33,6 +33,10 @@ func TestExpressionsReadTheirFields(t *testing.T) {
 		"call on a field":           {"order.Name.lowerAscii()", []string{"Name"}, nil},
 		"field in a macro":          {"['a', 'b'].exists(x, x == order.A__c) ? 'x' : 'y'", []string{"A__c"}, nil},
 		"no field":                  {"'x'", nil, nil},
+		"standard record":           {"has(order.Account) ? 'x' : 'y'", []string{"Account.Id"}, nil},
+		"record in another case":    {"has(order.account) || order.site__R == null ? 'x' : 'y'", []string{"account.Id", "site__R.Id"}, nil},
+		"lines in another case":     {"string(order.orderitems.filter(i, i.Kind__c == 'x').size())", nil, []string{"Kind__c"}},
+		"record of a record":        {"order.Site__r.Owner.Manager == null ? 'x' : 'y'", []string{"Site__r.Owner.Manager.Id"}, nil},
 	}
 	base := parse(t, "version: 1\nclient: 9\n")
 	for name, tt := range tests {
@@ -81,6 +85,9 @@ func TestExpressionsOverOrders(t *testing.T) {
 		"missing field":             {"order.Nothing__c == null ? 'none' : 'some'", "none"},
 		"missing record":            {"order.Empty__r.Name == null ? 'none' : 'some'", "none"},
 		"missing deep record":       {"order.Site__r.Nothing__r.Code__c == null ? 'none' : 'some'", "none"},
+		"missing standard records":  {"[order.Owner.Manager.Name, order.Asset.Name, order.Site__r.Owner.Name, account.CreatedBy.Name, order.Account.Parent.Owner.Name].all(n, n == null) ? 'none' : 'some'", "none"},
+		"lines in another case":     {"order.orderitems.size()", "1"},
+		"fields in another case":    {"order.account.name + order.site__r.region__r.code__c", "Acme13"},
 		"deep field":                {"order.Site__r.Region__r.Code__c", "13"},
 		"presence":                  {"has(order.Nothing__c) || has(order.Empty__r) ? 'some' : 'none'", "none"},
 		"account of the order":      {"order.Account.Name == account.Name ? 'same' : 'other'", "same"},
@@ -105,6 +112,30 @@ func TestExpressionsOverOrders(t *testing.T) {
 				t.Errorf("%s gives %q, want %q", tt.expression, got, tt.want)
 			}
 		})
+	}
+}
+
+// TestFailingExpressionsSayWhy reads what the plan says about an expression that fails for one order.
+func TestFailingExpressionsSayWhy(t *testing.T) {
+	order := map[string]any{
+		"Status": "Approved", "Activation_Status__c": "Activating",
+		"OrderItems": []any{record{"Id": "802A", "Quantity": 1.0, "Product2": record{"StockKeepingUnit": "A", "WHMCS_Product_Id__c": "5", "Billing_Cycle__c": "monthly"}}},
+	}
+	tests := map[string]string{
+		"order.Note__c.lowerAscii()":    "it meets an empty field, or a value of another type (has() tells whether a field is filled in)",
+		"order.Note__c + 'x'":           "it meets an empty field, or a value of another type (has() tells whether a field is filled in)",
+		"{'a': order.Note__c}['b']":     "there is no b in what it looks at (has() tells whether a field is filled in)",
+		"order.Something.Whatever.Name": "there is no Whatever in what it looks at (has() tells whether a field is filled in)",
+	}
+	for expression, want := range tests {
+		text, err := json.Marshal(expression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = parse(t, "version: 1\nclient: 9\nline: {domain: {cel: "+string(text)+"}}\n").Plan(order)
+		if err == nil || !strings.Contains(err.Error(), "fails: "+want+".") {
+			t.Errorf("%s: %v, want %s", expression, err, want)
+		}
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"cel.dev/cel-go/common/types/ref"
 )
 
-// CEL types of the four records. A relationship without a type of its own is a recordType: its fields are dyn.
+// CEL types of the four records. Every other record is a relatedTypeName: its fields are dyn, unless they lead to a record.
 const (
 	orderTypeName   = "salesforce.Order"
 	itemTypeName    = "salesforce.OrderItem"
@@ -55,7 +55,12 @@ var standardFields = map[string]map[string]*cel.Type{
 		"Parent": related, "Owner": related, "RecordType": related,
 		"Phone": textType, "BillingCountry": textType, "BillingCity": textType, "ShippingCountry": textType, "CurrencyIsoCode": textType,
 	},
-	relatedTypeName: {},
+	// Relationships of the records that orders lead to. Their names mean a record wherever they stand.
+	relatedTypeName: {
+		"Account": related, "ActivatedBy": related, "Asset": related, "Campaign": related, "Contact": related, "Individual": related,
+		"Manager": related, "MasterRecord": related, "Order": related, "Profile": related, "QuoteLineItem": related, "ReportsTo": related,
+		"RootAsset": related, "UserRole": related,
+	},
 }
 
 // customFields are the fields of every custom object whose type is the same in every org.
@@ -114,10 +119,10 @@ func (p *celProvider) FindStructFieldType(record, name string) (*types.FieldType
 	if !ok {
 		return p.Provider.FindStructFieldType(record, name)
 	}
-	t, ok := fields[name]
+	t := typeIn(fields, name)
 	switch {
-	case ok:
-	case strings.HasSuffix(name, "__r"):
+	case t != nil:
+	case isRelationship(name):
 		t = related
 	default:
 		t = cel.DynType
@@ -127,6 +132,19 @@ func (p *celProvider) FindStructFieldType(record, name string) (*types.FieldType
 		IsSet:   func(target any) bool { return field(asRecord(target), name) != nil },
 		GetFrom: func(target any) (any, error) { return celValue(field(asRecord(target), name)), nil },
 	}, true
+}
+
+// typeIn is the type of a field, whose name may be in any case, or nil.
+func typeIn(fields map[string]*cel.Type, name string) *cel.Type {
+	if t, ok := fields[name]; ok {
+		return t
+	}
+	for known, t := range fields {
+		if strings.EqualFold(known, name) {
+			return t
+		}
+	}
+	return nil
 }
 
 // celValue prepares a value of Salesforce for CEL, where every number of Salesforce is a double.

@@ -23,7 +23,8 @@ var rewording = []struct {
 	{regexp.MustCompile(`^(mismatched|extraneous) input '(.+)' expecting .*`), "$2 does not belong here"},
 	{regexp.MustCompile(`^no viable alternative at input '(.+)'$`), "$1 does not belong here"},
 	{regexp.MustCompile(`error parsing regexp: `), "this is not a regular expression: "},
-	{regexp.MustCompile(`^no such overload$`), "it meets an empty field, or a value of another type (has() tells whether a field is filled in)"},
+	{regexp.MustCompile(`^no such key: (.+)$`), "there is no $1 in what it looks at (has() tells whether a field is filled in)"},
+	{regexp.MustCompile(`^no such overload(: .*)?$`), "it meets an empty field, or a value of another type (has() tells whether a field is filled in)"},
 	{regexp.MustCompile(`^(operation cancelled: )?actual cost limit exceeded.*`), "it takes too long"},
 }
 

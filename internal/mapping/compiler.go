@@ -189,8 +189,12 @@ func (c *compiler) follows(path string, f fieldPath) bool {
 		switch {
 		case i < last && isCustom(name):
 			c.problem(path, name+" is a field, and has no fields of its own", "write "+name[:len(name)-1]+"r to go on to the record that it names")
-		case i == last && strings.HasSuffix(strings.ToLower(name), "__r"):
+		case i < last && isStandardID(name):
+			c.problem(path, name+" is a field, and has no fields of its own", "write "+name[:len(name)-len("Id")]+" to go on to the record that it names")
+		case i == last && isCustomRelationship(name):
 			c.problem(path, name+" is a record and not a field", "name a field of it, such as "+name+".Name, or its id with "+name[:len(name)-1]+"c")
+		case i == last && isRelationship(name):
+			c.problem(path, name+" is a record and not a field", "name a field of it, such as "+name+".Name, or its id with "+name+"Id")
 		default:
 			continue
 		}

@@ -101,7 +101,7 @@ func (c *compiler) relationship(path, given, def string) []string {
 // noRelationship says which of the names is certainly that of a field: Account__c for Account__r, AccountId for Account.
 func noRelationship(names []string) error {
 	for _, n := range names {
-		if isCustom(n) || strings.HasSuffix(n, "Id") && !strings.Contains(n, "__") {
+		if isCustom(n) || isStandardID(n) {
 			return fmt.Errorf("%s is a field and not a relationship", n)
 		}
 	}

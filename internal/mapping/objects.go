@@ -86,7 +86,7 @@ func (c *compiler) objects(s file.Salesforce) Objects {
 }
 
 func (c *compiler) objectName(path, given, def string) string {
-	if given == "" || isAPIName(given) && !strings.HasSuffix(strings.ToLower(given), "__r") {
+	if given == "" || isAPIName(given) && !isCustomRelationship(given) {
 		return cmp.Or(given, def)
 	}
 	c.problem(path, fmt.Sprintf("%s is not an API name of an object", quote(given)), "write the API name alone, such as "+def+" or My_"+def+"__c")
@@ -103,6 +103,14 @@ func numberOf(object, standard, number string) string {
 
 // isCustom reports whether a name is that of a custom object, or of a custom field.
 func isCustom(name string) bool { return strings.HasSuffix(strings.ToLower(name), "__c") }
+
+// isStandardID reports whether a name is that of a standard field with the id of a record, such as AccountId.
+func isStandardID(name string) bool {
+	return strings.HasSuffix(strings.ToLower(name), "id") && !strings.Contains(name, "__")
+}
+
+// isCustomRelationship reports whether a name leads to another record by a custom field.
+func isCustomRelationship(name string) bool { return strings.HasSuffix(strings.ToLower(name), "__r") }
 
 // everyObject are the fields and relationships that custom objects have too.
 var everyObject = []string{
