@@ -95,7 +95,7 @@ func (e *environment) readCatalogue(name string, m *mapping.Mapping) (*catalogue
 	if len(cat.Salesforce.Products) == 0 {
 		return nil, fmt.Errorf("%s has no products of Salesforce: export the catalogue again", name)
 	}
-	if missing := cat.unread(m.ProductFields()); len(missing) > 0 {
+	if missing := m.UnreadOfProducts(cat.Salesforce.Products); len(missing) > 0 {
 		return nil, fmt.Errorf("%s was exported without the product fields %s, which the mapping reads: export it again with --mapping", name, strings.Join(missing, ", "))
 	}
 	return &cat, nil
@@ -109,33 +109,6 @@ func decodeCatalogue(data []byte, cat *catalogue) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	return decoder.Decode(cat)
-}
-
-// unread lists the fields that no product has, not even empty.
-func (c *catalogue) unread(fields []string) []string {
-	var missing []string
-	for _, field := range fields {
-		if !slices.ContainsFunc(c.Salesforce.Products, func(p map[string]any) bool { return has(p, field) }) {
-			missing = append(missing, field)
-		}
-	}
-	return missing
-}
-
-// has tells whether a record has a field, be it empty. Everything behind an empty parent counts as there.
-func has(record map[string]any, path string) bool {
-	for name := range strings.SplitSeq(path, ".") {
-		value, there := record[name]
-		if !there {
-			return false
-		}
-		parent, isRecord := value.(map[string]any)
-		if !isRecord {
-			return true
-		}
-		record = parent
-	}
-	return true
 }
 
 // forCheck is the catalogue in the form that the mapping checks.

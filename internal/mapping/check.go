@@ -78,7 +78,7 @@ func (c *checker) product(p map[string]any) {
 	if m.fields.sku != "" {
 		sku = strings.TrimSpace(text(field(p, m.fields.sku)))
 	}
-	c.label = cmp.Or(sku, text(p["Id"]))
+	c.label = cmp.Or(sku, text(field(p, "Id")))
 	s := &scope{product: p}
 	rules, certain, err := m.rules.candidates(sku, s, &c.ahead)
 	if err != nil {

@@ -173,6 +173,27 @@ func TestCheckSeesTheOptionsOfPlan(t *testing.T) {
 	}
 }
 
+// TestCatalogueInAnyCase reads products as Salesforce names their fields, whatever the mapping writes.
+func TestCatalogueInAnyCase(t *testing.T) {
+	m := parse(t, "version: 1\nclient: 9\nline: {pid: {field: product.portal__R.PID__C}}\nproducts: [{when: product.FAMILY == 'x', cycle: free}]\n")
+	products := []map[string]any{{
+		"id": "01t1", "STOCKKEEPINGUNIT": "A", "family": nil, "Portal__r": map[string]any{"Pid__c": 1.0},
+		"billing_cycle__c": "monthly", "item_class__c": nil, "portal_configoptions_json__c": nil,
+	}}
+	if got := m.UnreadOfProducts(products); len(got) > 0 {
+		t.Errorf("UnreadOfProducts() = %v of fields that are there", got)
+	}
+	delete(products[0], "family")
+	products[0]["Portal__r"] = map[string]any{}
+	if diff := cmp.Diff([]string{"FAMILY", "portal__R.PID__C"}, m.UnreadOfProducts(products)); diff != "" {
+		t.Errorf("UnreadOfProducts() (-want +got):\n%s", diff)
+	}
+	products[0]["Portal__r"] = nil
+	if diff := cmp.Diff([]string{"FAMILY"}, m.UnreadOfProducts(products)); diff != "" {
+		t.Errorf("UnreadOfProducts() behind a parent that is null (-want +got):\n%s", diff)
+	}
+}
+
 func TestFindingsAboutOneEntryAreOne(t *testing.T) {
 	m := parse(t, "version: 1\nclient: 9\nproducts: [{sku: \"*\", pid: 99}]\n")
 	cat := Catalogue{WHMCS: []WHMCSProduct{{PID: 1}}}

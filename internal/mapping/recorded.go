@@ -25,6 +25,13 @@ func (m *Mapping) Unread(order map[string]any) []string {
 	return missing
 }
 
+// UnreadOfProducts lists the fields of ProductFields that none of the products has, not even empty.
+func (m *Mapping) UnreadOfProducts(products []map[string]any) []string {
+	return slices.DeleteFunc(m.ProductFields(), func(f string) bool {
+		return slices.ContainsFunc(products, func(p map[string]any) bool { return wasRead(p, f) })
+	})
+}
+
 func wasRead(record map[string]any, path string) bool {
 	for name := range strings.SplitSeq(path, ".") {
 		value, ok := find(record, name)
