@@ -1,6 +1,7 @@
 package file
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -70,9 +71,11 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 
 func (d *decoder) setInt(n *yaml.Node, v reflect.Value, path string) {
 	i, err := strconv.ParseInt(n.Value, 10, 32)
-	if err != nil {
-		d.add(n, path, Shape, fmt.Sprintf("%s is not a plain decimal number", n.Value), "write it with digits only")
-		return
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		d.add(n, path, Meaning, n.Value+" is out of range", "use a number with fewer digits")
+	case err != nil: // a form that only YAML has
+		d.add(n, path, Syntax, n.Value+" is not a plain decimal number", "write it with digits only")
 	}
 	v.SetInt(i)
 }
@@ -85,11 +88,15 @@ func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value, path string) {
 		i, ok := fields.index[key.Value]
 		if !ok {
 			d.add(key, at, Shape, fmt.Sprintf("unknown key %q", key.Value), Suggest(key.Value, fields.names, "the keys here are "))
+			given[nearest(key.Value, fields.names)] = true // the hint names it, so it need not be called missing as well
 			continue
 		}
 		given[key.Value] = true
+		before := len(d.problems)
 		d.decode(value, v.Field(i), at)
-		d.checkTags(value, v.Type().Field(i), v.Field(i), at)
+		if len(d.problems) == before {
+			d.checkTags(value, v.Type().Field(i), v.Field(i), at)
+		}
 	}
 	if n.Kind != yaml.MappingNode {
 		return
@@ -104,7 +111,7 @@ func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value, path string) {
 // checkTags applies the constraints that the JSON Schema takes from the same tags.
 func (d *decoder) checkTags(n *yaml.Node, f reflect.StructField, v reflect.Value, path string) {
 	if !d.isScalar(n, tagOf(v.Kind())) {
-		return // of the wrong type, which has been said, or with a form of its own
+		return // it has a form of its own
 	}
 	var enum []string
 	for tag := range strings.SplitSeq(f.Tag.Get("jsonschema"), ",") {

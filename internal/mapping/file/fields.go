@@ -46,6 +46,14 @@ func jsonName(f reflect.StructField) string {
 
 // Suggest names what was probably meant, else everything that is possible after the introduction.
 func Suggest(key string, names []string, introduction string) string {
+	if name := nearest(key, names); name != "" {
+		return fmt.Sprintf("did you mean %s?", name)
+	}
+	return introduction + strings.Join(names, ", ")
+}
+
+// nearest is the name that was probably meant, or "".
+func nearest(key string, names []string) string {
 	best, least := "", 3
 	for _, name := range names {
 		if dist := distance(strings.ToLower(key), strings.ToLower(name)); dist < least && dist < len(name) {
@@ -57,10 +65,7 @@ func Suggest(key string, names []string, introduction string) string {
 			best = name
 		}
 	}
-	if best != "" {
-		return fmt.Sprintf("did you mean %s?", best)
-	}
-	return introduction + strings.Join(names, ", ")
+	return best
 }
 
 // distance counts the edits that turn one text into the other.
