@@ -59,7 +59,7 @@ func (e *environment) readMapping(name, configMap string) (*mappingFile, error) 
 	case len(fitting) == 0:
 		return nil, fmt.Errorf("%s has no ConfigMap %s with the key %s; those that have one are %s", name, configMap, mappingKey, strings.Join(names, ", "))
 	case len(fitting) > 1:
-		return nil, fmt.Errorf("%s has several mappings: choose one of the ConfigMaps %s with --configmap", name, strings.Join(names, ", "))
+		return nil, fmt.Errorf("%s has several mappings: choose one of the ConfigMaps %s with --configmap, if the command has it, else give a file with that one alone", name, strings.Join(names, ", "))
 	}
 	fitting[0].name = name
 	return &fitting[0], nil
