@@ -175,7 +175,7 @@ func (p Previewer) next(ctx context.Context, w *worker, order *v1alpha1.Provisio
 	switch {
 	case claims.asked:
 		next.Action, next.Reason = SendAction, v1alpha1.OrderedReason
-		next.Message = fmt.Sprintf("AddOrder would be claimed and sent, with %d lines for WHMCS client %d", len(order.Status.Plan.Lines), order.Status.Plan.ClientID)
+		next.Message = "AddOrder would be claimed and sent, with " + planMessage(order)
 	case out.kind == doneKind && out.reason == v1alpha1.AdoptedReason:
 		next.Action = AdoptAction
 	case out.kind == doneKind:

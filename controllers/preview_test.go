@@ -325,3 +325,13 @@ func TestReplan(t *testing.T) {
 		})
 	}
 }
+
+func TestPlanMessageCountsLines(t *testing.T) {
+	for lines, want := range map[int]string{1: "1 line for WHMCS client 7", 2: "2 lines for WHMCS client 7"} {
+		order := &v1alpha1.ProvisioningOrder{}
+		order.Status.Plan = &v1alpha1.Plan{ClientID: 7, Lines: make([]v1alpha1.PlanLine, lines)}
+		if got := planMessage(order); got != want {
+			t.Errorf("planMessage() = %q, want %q", got, want)
+		}
+	}
+}

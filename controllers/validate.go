@@ -352,5 +352,8 @@ func (w *worker) client(ctx context.Context, order *v1alpha1.ProvisioningOrder) 
 
 func planMessage(order *v1alpha1.ProvisioningOrder) string {
 	plan := order.Status.Plan
+	if len(plan.Lines) == 1 {
+		return fmt.Sprintf("1 line for WHMCS client %d", plan.ClientID)
+	}
 	return fmt.Sprintf("%d lines for WHMCS client %d", len(plan.Lines), plan.ClientID)
 }
