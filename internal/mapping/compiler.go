@@ -106,7 +106,12 @@ func tryConstant[T any](c *compiler, e *expression, path string, t target, conve
 		c.problem(path, "the expression always fails: "+celMessage(err.Error()), "correct it")
 		return false
 	}
-	if v, ok := goValue(out); ok && !isEmpty(v) {
+	v, single := goValue(out)
+	if !single {
+		c.problem(path, "the expression gives "+typeWords(out.Type().TypeName())+", and "+t.name+" is needed", t.celHint)
+		return false
+	}
+	if !isEmpty(v) {
 		if _, err := convert(v); err != nil {
 			c.problem(path, err.Error(), t.celHint)
 			return false

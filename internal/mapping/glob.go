@@ -81,6 +81,9 @@ func parseClass(s string) ([]charRange, error) {
 	if s == "" {
 		return nil, errors.New("[] stands for no character")
 	}
+	if len(s) > 1 && (s[0] == '^' || s[0] == '!') {
+		return nil, errors.New("[" + s[:1] + " cannot stand for all characters but these (a condition in when can say it)")
+	}
 	runes := []rune(s)
 	var class []charRange
 	for i := 0; i < len(runes); i++ {

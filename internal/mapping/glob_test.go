@@ -20,6 +20,8 @@ func TestGlob(t *testing.T) {
 		"range":              {"SIM-[0-9a]G", []string{"SIM-5G", "SIM-aG"}, []string{"SIM-bG", "SIM-G"}},
 		"escaped":            {`A\*\[`, []string{"A*["}, []string{"AB["}},
 		"dash in a class":    {"[a-]", []string{"a", "-"}, []string{"b"}},
+		"caret in a class":   {"[A^]", []string{"A", "^"}, []string{"B"}},
+		"caret alone":        {"[^]", []string{"^"}, []string{"A"}},
 		"run before a class": {"*[0-9]", []string{"A1", "12"}, []string{"1A"}},
 	}
 	for name, tt := range tests {

@@ -3,6 +3,7 @@ package mapping
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -188,9 +189,12 @@ func joinMisses(misses []*Miss) *Miss {
 	}
 	var messages []string
 	for _, m := range misses {
-		if len(messages) < most && !slices.Contains(messages, m.Message) {
+		if !slices.Contains(messages, m.Message) {
 			messages = append(messages, m.Message)
 		}
+	}
+	if left := len(messages) - most; left > 0 {
+		messages = append(messages[:most], fmt.Sprintf("Further such mistakes: %d.", left))
 	}
 	first.Message = strings.Join(messages, " ")
 	return &first

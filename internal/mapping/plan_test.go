@@ -4,6 +4,7 @@ import (
 	stdcmp "cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"regexp"
 	"strings"
@@ -266,6 +267,20 @@ func TestCreatedAt(t *testing.T) {
 		if got := CreatedAt(map[string]any{"CreatedDate": value}); !got.Equal(want) {
 			t.Errorf("CreatedAt of %v = %s, want %s", value, got, want)
 		}
+	}
+}
+
+// TestManyLinesWithoutPlanAreCounted shortens the sentence for staff, and does not hide that there is more.
+func TestManyLinesWithoutPlanAreCounted(t *testing.T) {
+	order := oneLine(nil, nil)
+	var items []map[string]any
+	for i := range 8 {
+		items = append(items, map[string]any{"Id": fmt.Sprint("802", i), "OrderItemNumber": fmt.Sprint("000000000", i), "Quantity": 1.0})
+	}
+	order["OrderItems"] = items
+	_, err := parse(t, "version: 1\nclient: 9\n").Plan(order)
+	if err == nil || strings.Count(err.Error(), "Line 000000000") != 5 || !strings.HasSuffix(err.Error(), " Further such mistakes: 3.") {
+		t.Errorf("the error is %v, want five lines and the number of the others", err)
 	}
 }
 

@@ -89,13 +89,7 @@ func (c *compiler) compileReason(e reportEntry, f file.Reason, path string) repo
 		if _, one := f.Message[""]; one {
 			e.messages = f.Message
 		} else {
-			e.messages = maps.Clone(e.messages)
-			if e.messages == nil {
-				e.messages = map[string]string{}
-			}
-			for language, message := range f.Message {
-				e.messages[languageKey(language)] = message
-			}
+			e.messages = c.withLanguages(e.messages, f.Message, path+".message")
 		}
 		c.checkMessages(f.Message, path+".message")
 	}
@@ -103,6 +97,21 @@ func (c *compiler) compileReason(e reportEntry, f file.Reason, path string) repo
 		e.set = c.compileSet(f.Set, path+".set")
 	}
 	return e
+}
+
+// withLanguages puts the messages of the file over the default ones.
+func (c *compiler) withLanguages(messages map[string]string, given file.Text, path string) map[string]string {
+	out, seen := map[string]string{}, map[string]string{}
+	maps.Copy(out, messages)
+	for _, language := range sortedKeys(maps.Keys(given)) {
+		key := languageKey(language)
+		if first, twice := seen[key]; twice {
+			c.problem(file.Join(path, language), fmt.Sprintf("%s is the same language as %s: what follows - or _ does not count", quote(language), quote(first)), "keep one of them")
+		}
+		seen[key] = language
+		out[key] = given[language]
+	}
+	return out
 }
 
 // checkMessages refuses placeholders that would be written out as they are.

@@ -137,6 +137,9 @@ func (c *compiler) compileRule(p file.Product, path string) rule {
 	}
 	if p.When != "" {
 		r.when = c.expression(path+".when", p.When, whenTarget, true)
+		if r.when != nil {
+			tryConstant(c, r.when, path+".when", whenTarget, toCondition)
+		}
 	}
 	has := func(keys ...string) bool {
 		return slices.ContainsFunc(keys, func(k string) bool { return c.doc.Has(path + "." + k) })
@@ -195,6 +198,15 @@ func (r *rule) matchesSKU(sku string) bool {
 		return true
 	}
 	return slices.ContainsFunc(r.skus, func(g *glob) bool { return g.match(sku) })
+}
+
+// toCondition takes what a condition gives.
+func toCondition(v any) (bool, error) {
+	b, ok := v.(bool)
+	if !ok {
+		return false, fmt.Errorf("the condition gives %s, and true or false is needed", describe(v))
+	}
+	return b, nil
 }
 
 // holds evaluates a condition. null does not hold.

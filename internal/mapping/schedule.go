@@ -14,6 +14,15 @@ func (c *compiler) compileSchedule(f file.Schedule) schedule {
 	if len(s.values) == 0 {
 		s.values = []string{"Scheduled"}
 	}
+	for i, v := range s.values {
+		if isEmpty(v) {
+			at := "schedule.values"
+			if c.doc.Has(fmt.Sprintf("%s[%d]", at, i)) {
+				at = fmt.Sprintf("%s[%d]", at, i)
+			}
+			c.problem(at, "an order without activation type would have to wait for a time", "name the value of the activation type that means later")
+		}
+	}
 	if c.doc.Has("schedule") && (c.fields.activationType == "" || c.fields.scheduledAt == "") {
 		c.problem("schedule", "the file says that orders have no field for a scheduled activation",
 			"name both fields in salesforce.order, activationType and scheduledAt, or delete schedule")
