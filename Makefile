@@ -80,7 +80,7 @@ clean: ## Remove what was built, and the data of demo and dev.
 ##@ Generate and verify
 
 .PHONY: generate
-generate: generate-api generate-rbac proto ## Regenerate everything that is generated.
+generate: generate-api generate-rbac schema proto ## Regenerate everything that is generated.
 
 .PHONY: generate-api
 generate-api: $(TOOLS)/controller-gen ## Regenerate deepcopy functions and CRDs from api/.
@@ -91,6 +91,10 @@ generate-api: $(TOOLS)/controller-gen ## Regenerate deepcopy functions and CRDs 
 generate-rbac: $(TOOLS)/controller-gen ## Regenerate the manager's role from the markers in the code.
 	$(TOOLS)/controller-gen rbac:roleName=orderbridge-manager paths=./controllers/... paths=./internal/... \
 		output:rbac:artifacts:config=config/rbac
+
+.PHONY: schema
+schema: ## Regenerate the JSON Schema of mapping files from their types.
+	go generate ./internal/mapping
 
 .PHONY: proto
 proto: $(TOOLS)/protocompile $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc ## Regenerate Go code from .proto files.
