@@ -87,12 +87,15 @@ func TestOrders(t *testing.T) {
 func TestOrdersText(t *testing.T) {
 	list := &orderList{}
 	b := newPhrasebook(none{})
-	for _, order := range []*v1alpha1.ProvisioningOrder{
+	for i, order := range []*v1alpha1.ProvisioningOrder{
 		at(sampleOrder(), v1alpha1.WaitingState, 0, v1alpha1.PaymentMethodMissingReason, "WHMCS client 1007 has no pay method", 55),
 		at(sampleOrder(), v1alpha1.StalledState, 1, v1alpha1.OrderRefusedReason, "AddOrder: refused", 30),
 		at(sampleOrder(), v1alpha1.WaitingState, 1, v1alpha1.SettlingReason, "the answer to AddOrder was lost", 3),
 		at(sampleOrder(), v1alpha1.ProvisionedState, 4, v1alpha1.ProvisionedReason, "WHMCS order 4711 is active and Salesforce knows", 50),
 	} {
+		order.Name = fmt.Sprintf("portal-8014x000000abc%caa4", 'd'+i)
+		order.Status.Salesforce.OrderNumber = fmt.Sprintf("%08d", 107+i)
+		order.CreationTimestamp = metav1.NewTime(before(60 - i))
 		if order.Status.State == v1alpha1.ProvisionedState {
 			order.Status.Whmcs = &v1alpha1.WhmcsOrder{OrderID: 4711}
 		}

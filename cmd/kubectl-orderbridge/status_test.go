@@ -60,6 +60,14 @@ func micro(minutes int) metav1.MicroTime {
 	return metav1.NewMicroTime(before(minutes))
 }
 
+// doneSteps are the conditions of steps that are done, as the manager sets them.
+var doneSteps = []struct{ reason, message string }{
+	{v1alpha1.PlannedReason, "2 lines for WHMCS client 1007"},
+	{v1alpha1.OrderedReason, "WHMCS order 4711"},
+	{v1alpha1.AcceptedReason, "WHMCS order 4711 and its 2 services are active"},
+	{v1alpha1.SyncedReason, "WHMCS order 4711 is active and Salesforce knows"},
+}
+
 // at puts an order into a state: the steps before the one at index step are done.
 func at(order *v1alpha1.ProvisioningOrder, state v1alpha1.OrderState, step int, reason, message string, minutes int) *v1alpha1.ProvisioningOrder {
 	status := &order.Status
@@ -67,7 +75,7 @@ func at(order *v1alpha1.ProvisioningOrder, state v1alpha1.OrderState, step int, 
 	for i, name := range steps {
 		switch {
 		case i < step:
-			status.Conditions = append(status.Conditions, condition(name, metav1.ConditionTrue, "Done", "done", minutes+1))
+			status.Conditions = append(status.Conditions, condition(name, metav1.ConditionTrue, doneSteps[i].reason, doneSteps[i].message, minutes+1))
 		case i == step:
 			status.Conditions = append(status.Conditions, condition(name, metav1.ConditionFalse, reason, message, minutes))
 		default:
