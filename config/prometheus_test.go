@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,6 +17,10 @@ var metricName = regexp.MustCompile(`\borderbridge_[a-z_]+\b`)
 // an alert on a metric that nobody writes never fires.
 func TestAlertsAskForMetricsThatExist(t *testing.T) {
 	exported := exportedMetrics(t)
+	runbook, err := os.ReadFile("../docs/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	objects := render(t, withComponent(t, "prometheus"))
 	rules := 0
 	for _, object := range objects {
@@ -28,6 +33,9 @@ func TestAlertsAskForMetricsThatExist(t *testing.T) {
 		}
 		for _, rule := range rulesOf(t, groups) {
 			rules++
+			if name := fmt.Sprint(rule["alert"]); !strings.Contains(string(runbook), "`"+name+"`") {
+				t.Errorf("the runbook does not say what to do about %s", name)
+			}
 			expression, _, _ := unstructured.NestedString(rule, "expr")
 			for _, name := range metricName.FindAllString(expression, -1) {
 				if !exported[name] {

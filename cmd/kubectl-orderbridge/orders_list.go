@@ -65,7 +65,7 @@ func (f orderFilter) matches(order *v1alpha1.ProvisioningOrder) bool {
 	return (f.since.IsZero() || !made.Before(f.since)) && (f.madeBefore.IsZero() || !made.After(f.madeBefore))
 }
 
-// listOrders reads orders page by page, keeps of each what keep makes of it, and returns them oldest first.
+// listOrders reads orders page by page and returns those that the filter means, oldest first.
 func listOrders(ctx context.Context, cluster client.Reader, filter orderFilter) ([]v1alpha1.ProvisioningOrder, error) {
 	var found []v1alpha1.ProvisioningOrder
 	for next := ""; ; {

@@ -100,7 +100,7 @@ type planMaker struct {
 	mapping   planMapping
 }
 
-// make plans an order. existing is its object, or nil.
+// make plans an order. existing says that it has an object.
 func (m planMaker) make(ctx context.Context, order *v1alpha1.ProvisioningOrder, existing bool) (*orderPlan, error) {
 	preview, err := m.previewer.Preview(ctx, order)
 	if err != nil {
