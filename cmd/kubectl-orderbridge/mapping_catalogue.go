@@ -119,16 +119,16 @@ func (c *catalogue) forCheck() mapping.Catalogue {
 	}
 	out.WHMCS = []mapping.WHMCSProduct{}
 	for _, p := range c.Whmcs.Products {
-		product := mapping.WHMCSProduct{PID: p.PID, Name: p.Name, PayType: p.PayType, BillingCycles: p.Cycles}
+		product := mapping.WHMCSProduct{PID: p.PID, PayType: p.PayType, BillingCycles: p.Cycles}
 		for _, o := range p.ConfigOptions {
-			option := mapping.WHMCSConfigOption{ID: o.ID, Name: o.Name, Type: o.Type}
+			option := mapping.WHMCSConfigOption{ID: o.ID, Type: o.Type}
 			for _, choice := range o.Choices {
 				option.Choices = append(option.Choices, choice.ID)
 			}
 			product.ConfigOptions = append(product.ConfigOptions, option)
 		}
 		for _, f := range p.CustomFields {
-			product.CustomFields = append(product.CustomFields, mapping.WHMCSCustomField{ID: f.ID, Name: f.Name, Required: f.Required})
+			product.CustomFields = append(product.CustomFields, mapping.WHMCSCustomField{ID: f.ID, Required: f.Required})
 		}
 		out.WHMCS = append(out.WHMCS, product)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -155,7 +154,7 @@ func (r *lintResult) add(list []mapping.Finding) {
 // write is the result for people, in the form that editors and CI systems know from compilers.
 func (r *lintResult) write(w io.Writer) error {
 	for _, p := range r.Problems {
-		fmt.Fprintln(w, findingLine(r.File, p.finding()))
+		fmt.Fprintln(w, r.File+":"+p.finding().String())
 	}
 	_, err := fmt.Fprintf(w, "%s: %s, %s\n", r.File, r.verdict(), r.Checked)
 	return err
@@ -187,26 +186,4 @@ func (c *lintChecked) String() string {
 		theirs = fmt.Sprintf("and %d of WHMCS", *c.WhmcsProducts)
 	}
 	return fmt.Sprintf("held against %s of Salesforce %s (%s)", count(c.SalesforceProducts, "product", "products"), theirs, c.Catalogue)
-}
-
-// findingLine writes a finding on one line: where, what, what to do.
-func findingLine(file string, f mapping.Finding) string {
-	const most = 3
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s:%d:%d: %s: ", file, f.Line, f.Column, f.Severity)
-	if f.Path != "" {
-		b.WriteString(f.Path + ": ")
-	}
-	b.WriteString(f.Message)
-	if n := len(f.Products); n > 0 {
-		b.WriteString(" (" + strings.Join(f.Products[:min(n, most)], ", "))
-		if n > most {
-			fmt.Fprintf(&b, " and %d more", n-most)
-		}
-		b.WriteString(")")
-	}
-	if f.Hint != "" {
-		b.WriteString("; " + f.Hint)
-	}
-	return b.String()
 }

@@ -204,7 +204,7 @@ func (r *testResult) add(list []caseResult) {
 // write is the result for people.
 func (r *testResult) write(w io.Writer) error {
 	for _, p := range r.Problems {
-		fmt.Fprintln(w, findingLine(r.File, p.finding()))
+		fmt.Fprintln(w, r.File+":"+p.finding().String())
 	}
 	if len(r.Problems) > 0 {
 		_, err := fmt.Fprintf(w, "%s: %s; no case was run\n", r.File, count(len(r.Problems), "error", "errors"))

@@ -126,7 +126,7 @@ func (f *mappingFile) load() (*mapping.Mapping, error) {
 	}
 	lines := []string{f.name + " is no valid mapping:"}
 	for _, p := range problems {
-		lines = append(lines, findingLine(f.name, p))
+		lines = append(lines, f.name+":"+p.String())
 	}
 	return nil, errors.New(strings.Join(lines, "\n"))
 }

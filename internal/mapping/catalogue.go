@@ -16,8 +16,7 @@ type Catalogue struct {
 
 // WHMCSProduct is what GetProducts says about a product, as far as a mapping can be wrong about it.
 type WHMCSProduct struct {
-	PID  int64
-	Name string
+	PID int64
 	// PayType is free, onetime or recurring.
 	PayType string
 	// BillingCycles are the cycles with a price in at least one currency. A one-time price stands under monthly.
@@ -29,8 +28,7 @@ type WHMCSProduct struct {
 
 // WHMCSConfigOption is a configurable option of a product.
 type WHMCSConfigOption struct {
-	ID   int64
-	Name string
+	ID int64
 	// Type is 1 for a list, 2 for radio buttons, 3 for yes and no, 4 for a quantity.
 	Type string
 	// Choices are the ids of the sub-options.
@@ -40,7 +38,6 @@ type WHMCSConfigOption struct {
 // WHMCSCustomField is a custom field of a product.
 type WHMCSCustomField struct {
 	ID       int64
-	Name     string
 	Required bool
 }
 
@@ -80,18 +77,26 @@ type Finding struct {
 	Message, Hint string
 }
 
-// String writes the finding on one line.
+// String writes the finding on one line: where, what, what to do.
 func (f Finding) String() string {
 	const most = 3
-	s := fmt.Sprintf("%d:%d: %s: %s: %s", f.Line, f.Column, f.Severity, f.Path, f.Message)
-	if n := len(f.Products); n > 0 {
-		s += " (" + strings.Join(f.Products[:min(n, most)], ", ")
-		if n > most {
-			s += fmt.Sprintf(" and %d more", n-most)
-		}
-		s += ")"
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d:%d: %s: ", f.Line, f.Column, f.Severity)
+	if f.Path != "" {
+		b.WriteString(f.Path + ": ")
 	}
-	return s + "; " + f.Hint
+	b.WriteString(f.Message)
+	if n := len(f.Products); n > 0 {
+		b.WriteString(" (" + strings.Join(f.Products[:min(n, most)], ", "))
+		if n > most {
+			fmt.Fprintf(&b, " and %d more", n-most)
+		}
+		b.WriteString(")")
+	}
+	if f.Hint != "" {
+		b.WriteString("; " + f.Hint)
+	}
+	return b.String()
 }
 
 // ProductFields are the fields to select from Product2 for Check. Id is always among them.

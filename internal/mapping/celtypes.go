@@ -194,8 +194,6 @@ func (a celAdapter) NativeToValue(v any) ref.Val {
 		return types.NewStringInterfaceMap(a, t)
 	case []map[string]any:
 		return types.NewDynamicList(a, t)
-	case []any:
-		return types.NewDynamicList(a, t)
 	default:
 		return a.Adapter.NativeToValue(t)
 	}

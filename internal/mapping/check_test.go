@@ -36,12 +36,12 @@ func shelf() Catalogue {
 			product("REQUIRED", map[string]any{"WHMCS_Product_Id__c": 5.0}),
 		},
 		WHMCS: []WHMCSProduct{
-			{PID: 1, PayType: "recurring", BillingCycles: []string{"monthly", "annually"}, CustomFields: []WHMCSCustomField{{ID: 198, Name: "Customer Number"}},
+			{PID: 1, PayType: "recurring", BillingCycles: []string{"monthly", "annually"}, CustomFields: []WHMCSCustomField{{ID: 198}},
 				ConfigOptions: []WHMCSConfigOption{{ID: 12, Type: "1", Choices: []int64{101, 102}}, {ID: 13, Type: "3"}, {ID: 14, Type: "4"}}},
 			{PID: 2, PayType: "onetime", BillingCycles: []string{"monthly"}},
 			{PID: 3, PayType: "free"},
 			{PID: 4, PayType: "onetime"},
-			{PID: 5, PayType: "recurring", BillingCycles: []string{"monthly"}, CustomFields: []WHMCSCustomField{{ID: 201, Name: "EID", Required: true}}},
+			{PID: 5, PayType: "recurring", BillingCycles: []string{"monthly"}, CustomFields: []WHMCSCustomField{{ID: 201, Required: true}}},
 		},
 	}
 }

@@ -29,7 +29,6 @@ type Mapping struct {
 	header      header
 	line        lineRule
 	rules       ruleBook
-	cycles      map[string]string
 	schedule    schedule
 	reports     reports
 	warnings    Problems
@@ -80,8 +79,7 @@ func (c *compiler) compile() *Mapping {
 		return m
 	}
 	m.env = c.envs.line
-	m.cycles = c.compileCycles(c.doc.Cycles)
-	c.cycles = m.cycles
+	c.cycles = c.compileCycles(c.doc.Cycles)
 	m.gate = c.compileGate(c.doc.Gate)
 	m.client = compileValue(c, c.doc.Client, "client", idTarget, false, toID)
 	m.header = c.compileHeader(c.doc.AddOrder)

@@ -204,7 +204,7 @@ func (d *decoder) want(n *yaml.Node, path, tag string) bool {
 	return false
 }
 
-var nameOf = map[string]string{"!!str": "a text", "!!int": "a whole number", "!!bool": "true or false", "!!float": "a number"}
+var nameOf = map[string]string{"!!str": "a text", "!!int": "a whole number", "!!bool": "true or false"}
 
 func kindOf(n *yaml.Node) string {
 	switch n.Kind {
