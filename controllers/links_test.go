@@ -52,7 +52,6 @@ func linkTo(t *testing.T, status int, answers map[string]string) *link[*whmcs.Cl
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(client.CloseIdleConnections)
 	return &link[*whmcs.Client]{client: client}
 }
 

@@ -27,27 +27,16 @@ func (c *Client) AddOrder(ctx context.Context, r AddOrderRequest) (AddOrderResul
 	return a.addOrderResult(int64(w.OrderID)), nil
 }
 
-// addOrderResult reads what else AddOrder answers. The order stands, so nothing
-// here may turn it into an error: services are found by reading the order, and
-// what invoiceid holds when there is no invoice is not documented.
+// addOrderResult reads the invoice that AddOrder names. The order stands, so
+// nothing here may turn it into an error: what invoiceid holds when there is no
+// invoice is not documented.
 func (a *answer) addOrderResult(orderID int64) AddOrderResult {
 	var fields map[string]json.RawMessage
 	var invoiceID flexInt
 	if json.Unmarshal(a.object, &fields) != nil || json.Unmarshal(orNull(fields["invoiceid"]), &invoiceID) != nil {
 		invoiceID = 0
 	}
-	result := AddOrderResult{OrderID: orderID, InvoiceID: int64(invoiceID)}
-	for _, name := range []string{"serviceids", "productids"} { // the latter before 7.8
-		var list flexString
-		if json.Unmarshal(orNull(fields[name]), &list) != nil {
-			continue
-		}
-		if services, err := ids(string(list)); err == nil && len(services) > 0 {
-			result.ServiceIDs = services
-			break
-		}
-	}
-	return result
+	return AddOrderResult{OrderID: orderID, InvoiceID: int64(invoiceID)}
 }
 
 func orNull(data json.RawMessage) json.RawMessage {

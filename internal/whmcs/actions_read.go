@@ -177,14 +177,13 @@ func (a *answer) unflatten(action, name string) (json.RawMessage, error) {
 func (c *Client) WhmcsDetails(ctx context.Context) (Details, error) {
 	var w struct {
 		Whmcs struct {
-			Version          flexString `json:"version"`
-			CanonicalVersion flexString `json:"canonicalversion"`
+			Version flexString `json:"version"`
 		} `json:"whmcs"`
 	}
 	if _, err := c.read(ctx, actionWhmcsDetails, nil, &w); err != nil {
 		return Details{}, err
 	}
-	return Details{string(w.Whmcs.Version), string(w.Whmcs.CanonicalVersion)}, nil
+	return Details{string(w.Whmcs.Version)}, nil
 }
 
 // GetProducts returns products of the catalogue.
@@ -196,10 +195,6 @@ func (c *Client) GetProducts(ctx context.Context, filter ProductFilter) ([]Produ
 			pids[i] = strconv.FormatInt(pid, 10)
 		}
 		payload = append(payload, Field{"pid", strings.Join(pids, ",")})
-	}
-	payload = append(payload, number("gid", filter.GroupID)...)
-	if filter.Module != "" {
-		payload = append(payload, Field{"module", filter.Module})
 	}
 	var w struct {
 		Products json.RawMessage `json:"products"`

@@ -39,20 +39,20 @@ func TestAddOrder(t *testing.T) {
 		answer string
 		want   AddOrderResult
 	}{
-		"as documented":      {`{"result":"success","orderid":"1","serviceids":"1,2","addonids":"","domainids":"","invoiceid":"7"}`, AddOrderResult{1, []int64{1, 2}, 7}},
-		"numbers":            {`{"result":"success","orderid":76,"productids":"66","serviceids":"66","invoiceid":70}`, AddOrderResult{76, []int64{66}, 70}},
-		"a single number":    {`{"result":"success","orderid":76,"serviceids":66}`, AddOrderResult{76, []int64{66}, 0}},
-		"before 7.8":         {`{"result":"success","orderid":76,"productids":"66/67"}`, AddOrderResult{76, []int64{66, 67}, 0}},
-		"invoice null":       {`{"result":"success","orderid":76,"serviceids":"66","invoiceid":null}`, AddOrderResult{76, []int64{66}, 0}},
-		"invoice empty":      {`{"result":"success","orderid":76,"serviceids":"66","invoiceid":""}`, AddOrderResult{76, []int64{66}, 0}},
-		"invoice odd":        {`{"result":"success","orderid":76,"serviceids":"66","invoiceid":"none"}`, AddOrderResult{76, []int64{66}, 0}},
-		"no service":         {`{"result":"success","orderid":76,"serviceids":""}`, AddOrderResult{76, nil, 0}},
-		"services odd":       {`{"result":"success","orderid":76,"serviceids":"x"}`, AddOrderResult{76, nil, 0}},
-		"status for result":  {`{"status":"success","orderid":76,"serviceids":"66"}`, AddOrderResult{76, []int64{66}, 0}},
-		"a warning too":      {`{"result":"success","warning":"deprecated","orderid":76,"serviceids":"66"}`, AddOrderResult{76, []int64{66}, 0}},
-		"notices and mark":   {"\ufeff<br />\n<b>Notice</b>: Undefined index {foo} in x.php{}\n{\"result\":\"success\",\"orderid\":\"1\",\"serviceids\":\"1\"}<!-- 3 ms -->", AddOrderResult{1, []int64{1}, 0}},
-		"escaped as by PHP":  {`{"result":"success","orderid":1,"serviceids":"1","x":"\u0022\/\u00e4"}`, AddOrderResult{1, []int64{1}, 0}},
-		"services as a list": {`{"result":"success","orderid":1,"serviceids":["1"],"productids":"1"}`, AddOrderResult{1, []int64{1}, 0}},
+		"as documented":      {`{"result":"success","orderid":"1","serviceids":"1,2","addonids":"","domainids":"","invoiceid":"7"}`, AddOrderResult{1, 7}},
+		"numbers":            {`{"result":"success","orderid":76,"productids":"66","serviceids":"66","invoiceid":70}`, AddOrderResult{76, 70}},
+		"a single number":    {`{"result":"success","orderid":76,"serviceids":66}`, AddOrderResult{76, 0}},
+		"before 7.8":         {`{"result":"success","orderid":76,"productids":"66/67"}`, AddOrderResult{76, 0}},
+		"invoice null":       {`{"result":"success","orderid":76,"serviceids":"66","invoiceid":null}`, AddOrderResult{76, 0}},
+		"invoice empty":      {`{"result":"success","orderid":76,"serviceids":"66","invoiceid":""}`, AddOrderResult{76, 0}},
+		"invoice odd":        {`{"result":"success","orderid":76,"serviceids":"66","invoiceid":"none"}`, AddOrderResult{76, 0}},
+		"no service":         {`{"result":"success","orderid":76,"serviceids":""}`, AddOrderResult{76, 0}},
+		"services odd":       {`{"result":"success","orderid":76,"serviceids":"x"}`, AddOrderResult{76, 0}},
+		"status for result":  {`{"status":"success","orderid":76,"serviceids":"66"}`, AddOrderResult{76, 0}},
+		"a warning too":      {`{"result":"success","warning":"deprecated","orderid":76,"serviceids":"66"}`, AddOrderResult{76, 0}},
+		"notices and mark":   {"\ufeff<br />\n<b>Notice</b>: Undefined index {foo} in x.php{}\n{\"result\":\"success\",\"orderid\":\"1\",\"serviceids\":\"1\"}<!-- 3 ms -->", AddOrderResult{1, 0}},
+		"escaped as by PHP":  {`{"result":"success","orderid":1,"serviceids":"1","x":"\u0022\/\u00e4"}`, AddOrderResult{1, 0}},
+		"services as a list": {`{"result":"success","orderid":1,"serviceids":["1"],"productids":"1"}`, AddOrderResult{1, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fake := newFake(t, says(tc.answer))

@@ -69,7 +69,6 @@ type Client struct {
 	mutating    http.RoundTripper
 	onOdd       func(action, text string)
 	oddities    sync.Map // what onOdd was told of
-	close       func()
 }
 
 // credentialFields is how many form fields every call carries at most beside
@@ -115,11 +114,7 @@ func (c *Client) setTransports(cfg Config, roots *x509.CertPool) {
 	if cfg.WrapTransport != nil {
 		c.reading, c.mutating = cfg.WrapTransport(reading), cfg.WrapTransport(mutating)
 	}
-	c.close = reading.CloseIdleConnections
 }
-
-// CloseIdleConnections closes connections that no call is using.
-func (c *Client) CloseIdleConnections() { c.close() }
 
 // Endpoint returns the URL in a form that is equal for equal endpoints; clients
 // with the same endpoint share one Admission.

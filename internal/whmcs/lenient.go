@@ -148,17 +148,3 @@ func numbered(object map[string]json.RawMessage) ([]json.RawMessage, bool) {
 	}
 	return list, true
 }
-
-// ids splits a list of ids as AddOrder answers it: "1,2", or "1/2" from old
-// versions, or a plain number.
-func ids(s string) ([]int64, error) {
-	var list []int64
-	for part := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ',' || r == '/' || r == ' ' }) {
-		id, err := strconv.ParseInt(part, 10, 64)
-		if err != nil || id <= 0 {
-			return nil, errors.New("a list of ids was expected")
-		}
-		list = append(list, id)
-	}
-	return list, nil
-}

@@ -38,10 +38,7 @@ func (c *Client) GetOrders(ctx context.Context, filter OrderFilter) ([]Order, er
 
 // GetClientsProducts returns the services that match, from all pages, each once.
 func (c *Client) GetClientsProducts(ctx context.Context, filter ServiceFilter) ([]Service, error) {
-	payload := append(number("clientid", filter.ClientID), number("serviceid", filter.ServiceID)...)
-	if filter.Domain != "" {
-		payload = append(payload, Field{"domain", filter.Domain})
-	}
+	payload := number("clientid", filter.ClientID)
 	services, err := allPages(actionGetClientsProducts, func(s Service) int64 { return s.ID }, func(start, num int64) (page[Service], error) {
 		var w struct {
 			listHead
@@ -60,11 +57,7 @@ func (c *Client) GetClientsProducts(ctx context.Context, filter ServiceFilter) (
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(services, func(s Service) bool {
-		return belongsToOther(s.ClientID, filter.ClientID) ||
-			filter.ServiceID != 0 && s.ID != filter.ServiceID ||
-			filter.Domain != "" && !strings.EqualFold(s.Domain, filter.Domain)
-	}), nil
+	return slices.DeleteFunc(services, func(s Service) bool { return belongsToOther(s.ClientID, filter.ClientID) }), nil
 }
 
 // belongsToOther reports whether a row is another client's. A row that names no

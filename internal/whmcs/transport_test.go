@@ -146,7 +146,6 @@ func TestMutationsAreSentOnceWhateverComesBack(t *testing.T) {
 					}
 					err := mutate(t, c)
 					checkUnknown(t, err, tc.code)
-					c.CloseIdleConnections()
 					fake.Close()
 					if n := len(fake.received()) - 1; n != 1 {
 						t.Errorf("the server saw %d requests, want 1", n)

@@ -41,11 +41,9 @@ type LineItem struct {
 	Status       string
 }
 
-// ServiceFilter selects services; zero fields do not filter. Domain is compared
-// as a whole and without regard to case, whatever WHMCS makes of its filter.
+// ServiceFilter selects services; zero fields do not filter.
 type ServiceFilter struct {
-	ClientID, ServiceID int64
-	Domain              string
+	ClientID int64
 }
 
 // Service is a client's product as GetClientsProducts tells it. User name,
@@ -72,9 +70,7 @@ type ConfigOptionValue struct {
 
 // ProductFilter selects products; zero fields do not filter.
 type ProductFilter struct {
-	PIDs    []int64
-	GroupID int64
-	Module  string
+	PIDs []int64
 }
 
 // Product is a product of the catalogue.
@@ -144,7 +140,7 @@ type ModuleQueueEntry struct {
 
 // Details tells which WHMCS answers.
 type Details struct {
-	Version, CanonicalVersion string
+	Version string
 }
 
 // OrderLine is one line of an order to be placed.
@@ -169,12 +165,11 @@ type AddOrderRequest struct {
 	NotAfter time.Time
 }
 
-// AddOrderResult is WHMCS' answer to AddOrder. The order of ServiceIDs says
-// nothing about lines, and there may be fewer than lines.
+// AddOrderResult is WHMCS' answer to AddOrder. The services that it names as
+// well are found by reading the order: how they stand to lines it does not say.
 type AddOrderResult struct {
-	OrderID    int64
-	ServiceIDs []int64
-	InvoiceID  int64 // 0 when no invoice was made
+	OrderID   int64
+	InvoiceID int64 // 0 when no invoice was made
 }
 
 // AcceptOrderRequest asks to accept a pending order.
