@@ -69,13 +69,14 @@ func field(r map[string]any, name string) any {
 	return v
 }
 
-// find is the value of a field, and whether the record has it. Salesforce takes a name in any case and answers in its own.
+// find is the value of a field, and whether the record has it. Salesforce takes a name in any case and answers in its own. Names
+// are ASCII, so those of another length need not be compared.
 func find(r map[string]any, name string) (any, bool) {
 	if v, ok := r[name]; ok {
 		return v, true
 	}
 	for key, v := range r {
-		if strings.EqualFold(key, name) {
+		if len(key) == len(name) && strings.EqualFold(key, name) {
 			return v, true
 		}
 	}
