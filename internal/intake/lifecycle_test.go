@@ -43,11 +43,21 @@ func (r *rig) connected() string {
 
 func TestSuspendAndResume(t *testing.T) {
 	r := newRig(t, eventTopic)
+	registry := prometheus.NewRegistry()
+	r.options.Registerer = registry
 	r.bus.publish(eventTopic, orderEvent(1, noon))
 	r.start()
 	r.eventually("the event is stored", func() bool { return r.trigger(eventTopic).Received == 1 })
+	up := func() (float64, bool) {
+		value, ok := gathered(t, registry, "stream_up")["stream_up"]
+		return value, ok
+	}
+	r.eventually("the metric shows the stream", func() bool { value, ok := up(); return ok && value == 1 })
 	r.edit(func(p *v1alpha1.ProvisioningPipeline) { p.Spec.Suspend = true })
 	r.eventually("the suspension shows", func() bool { return r.trigger(eventTopic).Phase == PhaseSuspended })
+	if value, ok := up(); ok {
+		t.Errorf("the stream shows as %v in the metrics, want nothing that would page anybody", value)
+	}
 	if got := r.bus.running(); got != 0 {
 		t.Errorf("%d streams run while suspended", got)
 	}

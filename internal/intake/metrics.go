@@ -57,7 +57,7 @@ func (m *meters) forget(key types.NamespacedName) {
 
 // gauges are computed when they are asked for, from what the supervisor knows then.
 var (
-	streamUp   = prometheus.NewDesc("orderbridge_stream_up", "1 while the stream of the topic delivers.", byTopic, nil)
+	streamUp   = prometheus.NewDesc("orderbridge_stream_up", "1 while the stream of the topic delivers. A suspended pipeline has none.", byTopic, nil)
 	replayAge  = prometheus.NewDesc("orderbridge_replay_age_seconds", "Age of the stored replay position, of its event while the stream catches up. The bus keeps events for 72 hours.", byTopic, nil)
 	gapsOpen   = prometheus.NewDesc("orderbridge_gaps_open", "Gaps that no sweep has covered yet.", byPipeline, nil)
 	apiUsed    = prometheus.NewDesc("orderbridge_salesforce_api_requests", "API requests that the org has used in the last 24 hours.", byPipeline, nil)
@@ -94,11 +94,13 @@ func (p *pipeline) collect(ch chan<- prometheus.Metric) {
 	r := p.book.read()
 	for _, wanted := range p.spec().Triggers {
 		t := r.trigger(wanted.Topic)
-		up := 0.0
-		if t.Phase == PhaseStreaming {
-			up = 1
+		switch t.Phase {
+		case PhaseSuspended: // as somebody wants it
+		case PhaseStreaming:
+			gauge(streamUp, 1, t.Topic)
+		default:
+			gauge(streamUp, 0, t.Topic)
 		}
-		gauge(streamUp, up, t.Topic)
 		if t.CommittedAt != nil {
 			gauge(replayAge, max(0, now.Sub(t.CommittedAt.Time).Seconds()), t.Topic)
 		}
