@@ -15,6 +15,7 @@ func TestParse(t *testing.T) {
 	}{
 		"a value after a switch":   {[]string{"--leader-elect", "false", "--namespace", "here"}, `unexpected argument "false"`},
 		"no workers":               {[]string{"--max-concurrent-orders=0"}, "--max-concurrent-orders is 0"},
+		"a lease between seconds":  {[]string{"--leader-election-lease-duration=1900ms"}, "whole seconds"},
 		"a lease of no time":       {[]string{"--leader-election-lease-duration=500ms"}, "at least 1s"},
 		"a flag that there is not": {[]string{"--leader-election"}, "not defined"},
 		"no number":                {[]string{"--max-concurrent-orders=many"}, "invalid value"},

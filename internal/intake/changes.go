@@ -139,7 +139,7 @@ func changedOrders(records []string, object string) (ids []salesforce.ID) {
 func (s *stream) settled(ctx context.Context, it *item, id salesforce.ID) (exists, settled bool) {
 	existing, err := s.p.store.find(ctx, types.NamespacedName{Namespace: s.p.key.Namespace, Name: orderName(s.p.key.Name, id)})
 	if err != nil || existing == nil {
-		return false, false
+		return err != nil, false // what cannot be read may have stalled
 	}
 	_, ask := retryToken(existing, s.event(it.event))
 	return true, !ask || it.event.ChangeHeader.Client() == salesforce.ClientName

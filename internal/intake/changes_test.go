@@ -1,9 +1,11 @@
 package intake
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/orderbridge/orderbridge/api/v1alpha1"
 	"github.com/orderbridge/orderbridge/internal/pubsub"
@@ -170,6 +173,29 @@ func TestRetryOfAStalledOrderWaitsForTheOrg(t *testing.T) {
 	r.eventually("the change is done with", func() bool { return r.trigger(changeTopic).Received == 2 && r.connected() == v1alpha1.ConnectedReason })
 	if got := r.order(1).Annotations[v1alpha1.RequestedAtAnnotation]; got == "" {
 		t.Error("the order was not asked to try again")
+	}
+}
+
+// TestChangeOfAnOrderThatCannotBeReadWaits: what cannot be read may have stalled, and nothing but this event asks again then.
+func TestChangeOfAnOrderThatCannotBeReadWaits(t *testing.T) {
+	r := newRig(t, changeTopic)
+	var away atomic.Bool
+	r.options.Client = interceptor.NewClient(cluster, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+			if _, order := obj.(*v1alpha1.ProvisioningOrder); order && away.Load() {
+				return errors.New("the API server is away")
+			}
+			return c.Get(ctx, key, obj, opts...)
+		},
+	})
+	r.start()
+	r.eventually("the first sweep is over", func() bool { return r.read().Status.Sweep != nil })
+	away.Store(true)
+	r.org.with(func() { r.org.fail = errors.New("no answer") })
+	r.bus.publish(changeTopic, changeEventOf(1, noon, string(orderID(1))))
+	r.eventually("it is shown", func() bool { return r.connected() == v1alpha1.StoringFailedReason })
+	if got := r.trigger(changeTopic).Received; got != 0 {
+		t.Errorf("%d events count as done with", got)
 	}
 }
 

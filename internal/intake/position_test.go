@@ -127,6 +127,20 @@ func TestGapsAreBounded(t *testing.T) {
 	}
 }
 
+func TestPositionIsAsOldAsItsEvent(t *testing.T) {
+	r := record{}
+	at := func() time.Time { return r.trigger(eventTopic).CommittedAt.Time }
+	r.commit(eventTopic, []byte("a"), noon.Add(-60*time.Hour))
+	if !at().Equal(noon.Add(-60 * time.Hour)) {
+		t.Errorf("the position is of %s, want the time of its event", at())
+	}
+	r.commit(eventTopic, []byte("b"), noon)
+	r.commit(eventTopic, []byte("c"), noon.Add(-time.Minute)) // the publishers' clocks differ
+	if got := r.trigger(eventTopic); !at().Equal(noon) || string(got.ReplayID) != "c" {
+		t.Errorf("position %q of %s, want it to move on and grow no older", got.ReplayID, at())
+	}
+}
+
 func TestSweepCovers(t *testing.T) {
 	for name, tc := range map[string]struct {
 		record record
@@ -134,6 +148,7 @@ func TestSweepCovers(t *testing.T) {
 	}{
 		"the first":                              {record{}, -96 * time.Hour},
 		"soon after the last":                    {record{Sweep: &v1alpha1.SweepStatus{CompletedAt: micro(noon.Add(-time.Minute))}}, -96 * time.Hour},
+		"what changed while a long one ran":      {record{Sweep: &v1alpha1.SweepStatus{StartedAt: micro(noon.Add(-100 * time.Hour)), CompletedAt: micro(noon.Add(-time.Minute))}}, -101 * time.Hour},
 		"after a week of suspension":             {record{Sweep: &v1alpha1.SweepStatus{CompletedAt: micro(noon.Add(-168 * time.Hour))}}, -169 * time.Hour},
 		"a gap that began long ago":              {record{Gaps: []v1alpha1.Gap{{From: micro(noon.Add(-200 * time.Hour))}}}, -201 * time.Hour},
 		"a gap from the beginning":               {record{Gaps: []v1alpha1.Gap{{}}}, -96 * time.Hour},

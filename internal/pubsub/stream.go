@@ -8,7 +8,9 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	eventbusv1 "github.com/orderbridge/orderbridge/internal/pubsub/eventbus/v1"
 )
@@ -62,6 +64,8 @@ func (r *runner) stream(ctx context.Context) error {
 type openStream struct {
 	grpc.BidiStreamingClient[eventbusv1.FetchRequest, eventbusv1.FetchResponse]
 	messages chan *eventbusv1.FetchResponse
+	// room bounds the bytes of the messages that wait or are handled, by what one message may have.
+	room *semaphore.Weighted
 	// end is closed after err is set; no message follows those that wait.
 	end chan struct{}
 	err error
@@ -79,6 +83,9 @@ func (s *openStream) waiting(next *eventbusv1.FetchResponse) []*eventbusv1.Fetch
 		}
 	}
 }
+
+// sizeOf is the room that a message takes. None is larger than what is accepted.
+func sizeOf(message *eventbusv1.FetchResponse) int64 { return min(int64(proto.Size(message)), maxMessage) }
 
 // merged puts the events of messages that follow each other into one message: what the bus has sent one by one while
 // others were stored is stored together.
@@ -100,6 +107,7 @@ func open(ctx context.Context, stream grpc.BidiStreamingClient[eventbusv1.FetchR
 	s := &openStream{
 		// Each message that waits here has events, which credit bounds, or is a sign of life, which comes every few minutes.
 		BidiStreamingClient: stream, messages: make(chan *eventbusv1.FetchResponse, maxCredit), end: make(chan struct{}),
+		room: semaphore.NewWeighted(maxMessage),
 	}
 	go func() {
 		defer close(s.end)
@@ -107,6 +115,10 @@ func open(ctx context.Context, stream grpc.BidiStreamingClient[eventbusv1.FetchR
 			message, err := stream.Recv()
 			if err != nil {
 				s.err = newError(err, stream.Trailer())
+				return
+			}
+			if err := s.room.Acquire(ctx, sizeOf(message)); err != nil {
+				s.err = err
 				return
 			}
 			select {
@@ -167,6 +179,7 @@ func (r *runner) read(ctx context.Context, stream *openStream) error {
 // take counts what has arrived and handles it.
 func (r *runner) take(ctx context.Context, stream *openStream, credit *credit, messages []*eventbusv1.FetchResponse) error {
 	for _, message := range messages {
+		defer stream.room.Release(sizeOf(message))
 		credit.received(len(message.GetEvents()), message.GetPendingNumRequested())
 	}
 	for _, message := range merged(messages) {
