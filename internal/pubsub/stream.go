@@ -85,7 +85,9 @@ func (s *openStream) waiting(next *eventbusv1.FetchResponse) []*eventbusv1.Fetch
 }
 
 // sizeOf is the room that a message takes. None is larger than what is accepted.
-func sizeOf(message *eventbusv1.FetchResponse) int64 { return min(int64(proto.Size(message)), maxMessage) }
+func sizeOf(message *eventbusv1.FetchResponse) int64 {
+	return min(int64(proto.Size(message)), maxMessage)
+}
 
 // merged puts the events of messages that follow each other into one message: what the bus has sent one by one while
 // others were stored is stored together.
@@ -178,10 +180,12 @@ func (r *runner) read(ctx context.Context, stream *openStream) error {
 
 // take counts what has arrived and handles it.
 func (r *runner) take(ctx context.Context, stream *openStream, credit *credit, messages []*eventbusv1.FetchResponse) error {
+	var size int64
 	for _, message := range messages {
-		defer stream.room.Release(sizeOf(message))
+		size += sizeOf(message)
 		credit.received(len(message.GetEvents()), message.GetPendingNumRequested())
 	}
+	defer stream.room.Release(size)
 	for _, message := range merged(messages) {
 		if err := r.handle(ctx, stream, credit, message); err != nil {
 			return err
